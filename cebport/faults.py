@@ -1,0 +1,152 @@
+"""What is wrong, where, by which text, and what to do (差错).
+
+A problem in somebody's data is a *value*, never an exception: a function that reads foreign data
+returns what it could read and every fault it found. Only five exceptions exist, for the cases in
+which there is no result at all or the caller must try again.
+
+>>> catalog = {"CEB-DEMO-001": {"severity": "error", "source": "our own rule",
+...     "message": {"zh": "{path} 是 {found}", "en": "{path} is {found}"},
+...     "remedy": {"zh": "改为 {expected}", "en": "make it {expected}"}}}
+>>> fault = fault_of(catalog, "CEB-DEMO-001", path="Order[1]/currency", found="502", expected="142")
+>>> fault.message.en
+'Order[1]/currency is 502'
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+ERROR = "error"
+WARNING = "warning"
+INFO = "info"
+SEVERITIES = (ERROR, WARNING, INFO)
+
+FOUND_CHARS_MAX = 200
+"""A found value longer than this is cut in the fault: a fault is read by people."""
+
+
+class Words(NamedTuple):
+    """One sentence in the two languages of the port."""
+
+    zh: str
+    en: str
+
+    def at(self, lang: str) -> str:
+        """The sentence in ``lang`` ("zh" or "en")."""
+        return self.zh if lang == "zh" else self.en
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong.
+
+    code: the official code where one exists (``-301010``), else ours (``CEB-<PART>-<nnn>``).
+    severity: ``error`` (refused), ``warning`` (accepted, said), ``info``.
+    document: number of the document in its message, from 1; None = the message as a whole.
+    path: where, as a path of official field names with indexes, e.g. ``Order[3]/OrderHead/freight``.
+    found, expected: the values, personal data masked.
+    source: the text that says so (announcement, schema, section of the specification).
+    message, remedy: what is wrong and how to mend it, in Chinese and English.
+    """
+
+    code: str
+    severity: str
+    document: int | None
+    path: str
+    found: str
+    expected: str
+    source: str
+    message: Words
+    remedy: Words
+
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON form; its schema is docs/reference/schemas/fault.json."""
+        return {
+            "code": self.code,
+            "severity": self.severity,
+            "document": self.document,
+            "path": self.path,
+            "found": self.found,
+            "expected": self.expected,
+            "source": self.source,
+            "message": {"zh": self.message.zh, "en": self.message.en},
+            "remedy": {"zh": self.remedy.zh, "en": self.remedy.en},
+        }
+
+    def with_severity(self, severity: str) -> Fault:
+        """The same fault as another practice weighs it."""
+        return replace(self, severity=severity)
+
+
+Catalog = Mapping[str, Mapping[str, Any]]
+"""code -> {severity, source, message: {zh, en}, remedy: {zh, en}}: made from a tables/faults.yaml."""
+
+
+def fault_of(
+    catalog: Catalog,
+    code: str,
+    *,
+    document: int | None = None,
+    path: str = "",
+    found: object = "",
+    expected: object = "",
+    severity: str | None = None,
+    source: str | None = None,
+    **values: object,
+) -> Fault:
+    """A fault with the catalog's words; ``{path} {found} {expected}`` and ``values`` are filled in.
+
+    Raises KeyError when the catalog has no such code: that is our own mistake, not the user's.
+    """
+    entry = catalog[code]
+    found_text = str(found)
+    if len(found_text) > FOUND_CHARS_MAX:
+        found_text = found_text[:FOUND_CHARS_MAX] + "…"
+    fill = {"path": path, "found": found_text, "expected": expected, "document": document, **values}
+    message, remedy = entry["message"], entry["remedy"]
+    return Fault(
+        code=code,
+        severity=severity or entry["severity"],
+        document=document,
+        path=path,
+        found=found_text,
+        expected=str(expected),
+        source=source or entry["source"],
+        message=Words(message["zh"].format(**fill), message["en"].format(**fill)),
+        remedy=Words(remedy["zh"].format(**fill), remedy["en"].format(**fill)),
+    )
+
+
+def is_valid(faults: Iterable[Fault]) -> bool:
+    """Valid = no fault of severity error."""
+    return all(fault.severity != ERROR for fault in faults)
+
+
+class CebportError(Exception):
+    """The root of the five exceptions. Carries the faults that explain it."""
+
+    def __init__(self, *faults: Fault, note: str = "") -> None:
+        self.faults = faults
+        super().__init__(note or "; ".join(f"{f.code} {f.path}: {f.message.en}" for f in faults))
+
+
+class Malformed(CebportError):
+    """There is no document at all in these bytes: they get a CEB900."""
+
+
+class PolicyError(CebportError):
+    """The tables of the law are wrong (gap, overlap, unknown key, no source): nothing starts."""
+
+
+class SettingsError(CebportError):
+    """The settings are wrong or incomplete: nothing starts."""
+
+
+class StoreConflict(CebportError):
+    """Another writer was first: read again, decide again."""
+
+
+class ChannelDown(CebportError):
+    """A store or a channel does not answer now: what was accepted waits, try again later."""
