@@ -1,0 +1,105 @@
+"""Tally (711) and time: goods that arrived, and days that fell due (入库明细单、到期事项).
+
+A tally says which waybills a site has received; a parcel that waits for it goes on. A tick is a timer
+that fell due for one case: the end of waiting for documents, the close, the summary of its tax bill.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from cebport.clearance import states, tax
+from cebport.clearance.conclude import close, refuse_inventory, release, say
+from cebport.clearance.draft import Draft, Facts, Outcome, receipt_guid
+from cebport.clearance.parts import Bill, Case, Reason, TallyPart
+from cebport.clearance.receipts import bill_state_receipt
+from cebport.clearance.taking import admission, announce, pre_number, refuse
+from cebport.faults import ERROR
+
+
+class Tick(NamedTuple):
+    """A timer that fell due: what kind ("match_wait", "close", "collect")."""
+
+    kind: str
+    inbox: int
+    index: int
+
+
+def decide_tally(part: TallyPart, facts: Facts, view: Any, now: int) -> Outcome:
+    """711 itself: its business key, its receipts, its number (入库单编号). The waybills follow by ``arrive``."""
+    draft = Draft(Case("", ""), facts, view, now, part.inbox, part.index)
+    held = facts.tally.part if facts.tally is not None else None
+    in_use = held is not None and held.status == states.CONCLUDED
+    reason = admission("tally", part, held, in_use)
+    part = draft.said(part, preNo=held.preNo if held is not None else pre_number(draft, "R"))
+    if reason is not None:
+        refuse(draft, "tally", part, reason)
+        return draft.finish(states.parcel_state(None))
+    taken = announce(draft, "tally", part, held.said if held is not None else 0)
+    if taken.status == states.SENT:
+        day = view.day.strftime("%Y%m%d")
+        number = facts.numbers.next(f"rkd/{part.customsCode}/{day}")
+        taken = draft.said(taken, rkdNo=f"{part.customsCode}{day}{number:06d}")
+        taken = say(draft, "tally", taken, states.STORED)
+        taken = say(draft, "tally", taken, states.CONCLUDED)
+    return draft.finish(states.parcel_state(None), tally_set=taken)
+
+
+def arrive(rkd_no: str, case: Case, facts: Facts, view: Any, now: int, inbox: int, index: int) -> Outcome:
+    """One waybill of a tally: it is here, and a parcel that waited only for that is released."""
+    draft = Draft(case, facts, view, now, inbox, index)
+    draft.names.append("arrived")
+    draft.arrived = rkd_no
+    inventory = draft.inventory
+    if inventory is not None and inventory.status == states.STORED:
+        value = tax.order_value(inventory.lines, inventory.freight, inventory.insuredFee)
+        spent = facts.spent_fen - (draft.hold.amount_fen if draft.hold is not None else 0)
+        treated = tax.treatment(inventory.lines, value, spent, view)
+        release(draft, full=treated.action != "inside")
+    return draft.finish(states.parcel_state(draft.inventory.status if draft.inventory is not None else None))
+
+
+def tick(due: Tick, case: Case, facts: Facts, view: Any, now: int) -> Outcome:
+    """What a day that fell due does to a case; nothing when it no longer matters."""
+    draft = Draft(case, facts, view, now, due.inbox, due.index)
+    TICKS[due.kind](draft)
+    return draft.finish(states.parcel_state(draft.inventory.status if draft.inventory is not None else None))
+
+
+def _match_wait(draft: Draft) -> None:
+    inventory = draft.inventory
+    if inventory is None or inventory.status != states.SENT:
+        return
+    absent = [
+        name
+        for name, there in (
+            ("CEB311", draft.order is not None),
+            ("CEB411", bool(draft.payments)),
+            ("CEB511", draft.waybill_part is not None),
+        )
+        if not there
+    ]
+    reason = Reason("MATCH-MISSING", ERROR, "CEB621/orderNo", inventory.orderNo, ", ".join(absent))
+    draft.why.append(reason)
+    refuse_inventory(draft, inventory, [reason])
+
+
+def _close(draft: Draft) -> None:
+    if draft.inventory is not None and draft.inventory.status == states.RELEASED_800:
+        close(draft)
+
+
+def _collect(draft: Draft) -> None:
+    """818 status 2: the bill goes into the summary of its guarantor, day and port, under one payment number."""
+    bill, inventory = draft.bill, draft.inventory
+    if bill is None or inventory is None or bill.status != "1":
+        return
+    said = max(draft.now, bill.said + 1)
+    number = f"{inventory.customsCode}{draft.view.day.strftime('%Y%m%d')}{inventory.assureCode}"[:50]
+    draft.bill = Bill(bill.taxNo, "2", bill.duty, bill.vat, bill.consumption, bill.lines, bill.made_at, said, number)
+    draft.receipts.append(
+        bill_state_receipt(inventory, draft.bill, said, receipt_guid(inventory.guid, "818/2", said)))
+    draft.names.append("tax summarised")
+
+
+TICKS = {"match_wait": _match_wait, "close": _close, "collect": _collect}

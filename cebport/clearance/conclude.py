@@ -1,0 +1,223 @@
+"""When every document is there: match, law, limits, tax, release, bill, close (比对、审核、征税、放行).
+
+A match that fails refuses the inventory alone: order, payment and waybill stay with customs and may be
+changed, or used by a new inventory. What passes is stored (120), released (800), billed (816) and closed
+(899) in this order; a row of the law may stop it on the way (tally, missing rate).
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from cebport.clearance import books, states, tax
+from cebport.clearance.draft import Draft, receipt_guid
+from cebport.clearance.match import codes as match_codes
+from cebport.clearance.match import match, tax_total
+from cebport.clearance.parts import Bill, Hold, InventoryPart, PaymentPart, Reason, case_key
+from cebport.clearance.receipts import BUILDERS, bill_receipt, info_of, words
+from cebport.clearance.taking import timer_in
+from cebport.faults import ERROR
+from cebport.values import plain
+
+YEAR_CODE = "1313"
+BONDED_ONLY = "bonded_only"
+
+
+def conclude(draft: Draft) -> None:
+    """Decide the inventory if it waits and all that the place asks for is there; else leave it waiting."""
+    inventory = draft.inventory
+    if inventory is None or inventory.status != states.SENT:
+        return
+    mode_row = draft.view.mode(inventory.tradeMode)
+    needed = draft.view.get(f"duty.documents.{inventory.tradeMode}", ("order", "payment", "waybill"))
+    payment, waybill = _payment(draft), draft.waybill_part
+    order = draft.order
+    if order is None or order.status not in DECLARED:
+        return
+    if "payment" in needed and payment is None:
+        return
+    if "waybill" in needed and (waybill is None or waybill.status not in DECLARED):
+        return
+    reasons = match(order, payment, waybill, inventory, draft.view.practice)
+    if mode_row is None:
+        reasons.append(Reason("LAW-MODE", ERROR, "CEB621/tradeMode", inventory.tradeMode,
+                              f"{draft.view.place} {draft.view.day}"))
+    listing_reasons(draft, inventory, reasons)
+    value = tax.order_value(inventory.lines, inventory.freight, inventory.insuredFee)
+    treated = tax.treatment(inventory.lines, value, draft.facts.spent_fen, draft.view)
+    if treated.action == tax.REFUSE:
+        reasons.append(limit_reason(treated))
+    draft.why.extend(reasons)
+    if any(reason.severity == ERROR for reason in reasons):
+        refuse_inventory(draft, inventory, reasons)
+        return
+    store(draft, inventory, payment, value, treated)
+
+
+DECLARED = frozenset({states.SENT, states.STORED})
+
+
+def _payment(draft: Draft) -> PaymentPart | None:
+    """The payment of the order: the one it names, else the only or first one."""
+    living = [p for p in draft.payments if p.status in DECLARED]
+    if len(living) > 1 and draft.order is not None:
+        named = draft.order.payTransactionId
+        return next((p for p in living if p.payTransactionId == named), living[0])
+    return living[0] if living else None
+
+
+def listing_reasons(draft: Draft, inventory: InventoryPart, reasons: list[Reason]) -> None:
+    """The positive list (正面清单): absence from a full edition refuses, from a loaded sample only warns."""
+    if not draft.view.get("positive_list.required", True):
+        return
+    for line in inventory.lines:
+        listing = draft.view.listed(line.gcode, inventory.tradeMode)
+        if listing.state == "listed":
+            continue
+        path = f"CEB621/gnum={line.gnum}/gcode"
+        if listing.state == "absent":
+            severity = ERROR if listing.complete else "warning"
+            reasons.append(Reason("LAW-LIST-ABSENT", severity, path, line.gcode, listing.edition))
+        else:
+            severity = ERROR if listing.state == BONDED_ONLY else "warning"
+            reasons.append(Reason("LAW-LIST-REMARK", severity, path, line.gcode, f"{listing.state} {listing.edition}"))
+
+
+def limit_reason(treated: tax.Treatment) -> Reason:
+    """The limit that refuses, with the value, the limit and what the year already holds."""
+    return Reason(treated.rule, ERROR, "CEB621", plain(treated.value),
+                  f"{plain(treated.limit)} (year so far {plain(treated.spent)})")
+
+
+def refusal_codes() -> dict[str, str]:
+    """Rule -> inner code for returnInfo."""
+    return {**match_codes(), "LAW-LIMIT-YEAR": YEAR_CODE}
+
+
+def refuse_inventory(draft: Draft, inventory: InventoryPart, reasons: list[Reason]) -> None:
+    """退单: 100 with every reason; the waybill is free again, the other documents stay as they are."""
+    inventory = say(draft, "inventory", inventory, states.REFUSED_100, info_of(reasons, refusal_codes()))
+    draft.inventory = inventory
+    draft.link = ""
+    draft.names.append("inventory refused by customs")
+
+
+def say(draft: Draft, kind: str, part: Any, status: int, info: str | None = None, **changes: Any) -> Any:
+    """The part one state further, with its receipt, later than the one before it."""
+    said = max(draft.now, part.said + 1)
+    part = draft.said(part, status=states.advance(kind, part.status, status), said=said, **changes)
+    text = info if info is not None else words()[kind][str(status)]
+    draft.receipts.append(BUILDERS[type(part)][1](part, str(status), said, text,
+                                                  receipt_guid(part.guid, status, said)))
+    return part
+
+
+def store(draft: Draft, inventory: InventoryPart, payment: PaymentPart | None, value: Decimal,
+          treated: tax.Treatment) -> None:
+    """120: the declaration gets its number, the three documents are used, the buyer's year holds the value."""
+    year = draft.view.day.year
+    number = draft.facts.numbers.next(f"invt/{inventory.customsCode}/{year}")
+    invt_no = f"{inventory.customsCode}{year}I{number:09d}"
+    inventory = say(draft, "inventory", inventory, states.STORED, invtNo=invt_no)
+    draft.order = say(draft, "order", draft.order, states.STORED)
+    if payment is not None:
+        stored = say(draft, "payment", payment, states.STORED)
+        draft.payments = tuple(stored if p is payment else p for p in draft.payments)
+    if draft.waybill_part is not None:
+        draft.waybill_part = say(draft, "waybill", draft.waybill_part, states.STORED)
+    draft.names.append("matched")
+    if treated.action == "inside" or draft.view["tax.over_limit"].get("counts_in_year", True):
+        hold = Hold(inventory.buyerIdNumber.hash, year, books.to_fen(value))
+        draft.hold = hold
+        draft.postings.extend(books.hold_postings(invt_no, hold))
+        draft.move_quota(hold, hold.amount_fen)
+    if treated.action != "inside":
+        draft.why.append(Reason("LAW-FULL-TAX", "info", "CEB621", plain(treated.value), plain(treated.limit)))
+    draft.inventory = inventory
+    if waits_for_tally(draft, inventory):
+        draft.names.append("waits for tally")
+        return
+    release(draft, full=treated.action != "inside")
+
+
+def waits_for_tally(draft: Draft, inventory: InventoryPart) -> bool:
+    """Whether the place holds a direct parcel until its tally says it arrived (by default no row does)."""
+    return inventory.tradeMode in draft.view.get("duty.tally_modes", ("9610",)) and bool(
+        draft.view.get("duty.tally", False)) and not draft.arrived
+
+
+def release(draft: Draft, *, full: bool) -> None:
+    """800 with the bill (816), and 899 at once where no day lies between."""
+    inventory = draft.inventory
+    assert inventory is not None
+    made = tax.assess(inventory.lines, inventory.freight, inventory.insuredFee, draft.view, full=full)
+    draft.why.extend(made.reasons)
+    if made.missing:
+        draft.why.extend(Reason("LAW-RATE-MISSING", "warning", "CEB621/gcode", code) for code in made.missing)
+        draft.inventory = say(draft, "inventory", inventory, states.REVIEW)
+        draft.names.append("waits for a rate")
+        return
+    if draft.order is not None:
+        off = tax_total(draft.order, made.total, draft.view.practice)
+        if off is not None:
+            draft.why.append(off)
+    inventory = say(draft, "inventory", inventory, states.RELEASED_800)
+    draft.released_at = inventory.said
+    draft.names.append("released")
+    draft.inventory = bill(draft, inventory, made)
+    close_days = int(draft.view.get("clearance.close_days", 0))
+    if close_days == 0:
+        close(draft)
+    else:
+        draft.timers.append(timer_in("close", draft, close_days))
+
+
+def bill(draft: Draft, inventory: InventoryPart, made: tax.Assessment) -> InventoryPart:
+    """816, also for zero tax: what the guarantor owes, and the day on which it will be summarised."""
+    said = inventory.said + 1
+    day = draft.view.day.strftime("%Y%m%d")
+    number = draft.facts.numbers.next(f"tax/{inventory.customsCode}/{day}")
+    draft.bill = Bill(f"TX{inventory.customsCode}{day}{number:08d}", "1", made.duty, made.vat, made.consumption,
+                      made.lines, said, said)
+    draft.receipts.append(bill_receipt(inventory, draft.bill, said, receipt_guid(inventory.guid, "816", said)))
+    draft.postings.extend(books.bill_postings(draft.bill, inventory.assureCode))
+    draft.timers.append(summary_timer(draft))
+    draft.names.append("billed")
+    return draft.said(inventory, said=said)
+
+
+def summary_timer(draft: Draft) -> Any:
+    """The first summary day after the waiting days (汇总征税): daily, half month or month by the row."""
+    wait_days = int(draft.view["collect.wait_days"])
+    day = draft.view.day + timedelta(days=wait_days + 1)
+    rhythm = draft.view.get("collect.summary", "daily")
+    if rhythm == "half_month":
+        first_of_next = (day.replace(day=1) + timedelta(days=32)).replace(day=1)
+        day = day if day.day in (1, 16) else day.replace(day=16) if day.day < 16 else first_of_next
+    elif rhythm == "month" and day.day != 1:
+        day = (day.replace(day=1) + timedelta(days=32)).replace(day=1)
+    return timer_in("collect", draft, (day - draft.view.day).days)
+
+
+def close(draft: Draft) -> None:
+    """899: nothing more is expected of the parcel."""
+    assert draft.inventory is not None
+    draft.inventory = say(draft, "inventory", draft.inventory, states.CLOSED_899)
+    draft.closed_at = draft.inventory.said
+    draft.names.append("closed")
+
+
+def free_documents(draft: Draft) -> None:
+    """After a cancel: order, payments and waybill are no longer used and may go into a new inventory."""
+    if draft.order is not None and draft.order.status == states.STORED:
+        draft.order = draft.said(draft.order, status=states.advance("order", states.STORED, states.SENT))
+    draft.payments = tuple(
+        draft.said(p, status=states.SENT) if p.status == states.STORED else p for p in draft.payments)
+    if draft.waybill_part is not None and draft.waybill_part.status == states.STORED:
+        draft.waybill_part = draft.said(draft.waybill_part, status=states.SENT)
+    draft.link = ""
+
+
+__all__ = ["bill", "case_key", "close", "conclude", "free_documents", "refuse_inventory", "release", "say"]

@@ -1,0 +1,186 @@
+"""An outcome under construction: the parcel as it will be, what is said of it, what is posted.
+
+A ``Draft`` starts from the frozen case and waybill, the steps of the decision set its fields, and
+``finish`` gives the ``Outcome``: only what differs from the start becomes part of the event. No step
+reads a clock, a random number or the outside; numbers come ready from the facts.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import Any, NamedTuple, Protocol
+
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from cebport.clearance import parts
+from cebport.clearance.parts import (
+    Case,
+    CaseChange,
+    Event,
+    Hold,
+    Posting,
+    Reason,
+    Tally,
+    TallyPart,
+    Waybill,
+    WaybillChange,
+)
+from cebport.clearance.receipts import Receipt
+
+
+class Numbers(Protocol):
+    """Where fresh numbers come from: the shell leases them in blocks, so gaps happen and repeats do not."""
+
+    def next(self, series: str) -> int:
+        """The next number of a series, from 1."""
+        ...
+
+
+class Facts(NamedTuple):
+    """What the decision knows besides the case.
+
+    owner: the case that holds the business key of the arriving document ("" = nobody).
+    waybill: the waybill that the document is or names. spent_fen: what the buyer's year holds so far.
+    """
+
+    numbers: Numbers
+    waybill: Waybill | None = None
+    spent_fen: int = 0
+    owner: str = ""
+    tally: Tally | None = None
+
+
+class Timer(NamedTuple):
+    """Something to look at again: ``kind`` of tick, when (ms), which case."""
+
+    kind: str
+    due_at: int
+    case: str
+
+
+class Outcome(NamedTuple):
+    """What one document changed. ``case`` and ``waybill`` are None when untouched."""
+
+    event: Event
+    case: Case | None
+    waybill: Waybill | None
+    tally: Tally | None
+    receipts: tuple[Receipt, ...]
+    timers: tuple[Timer, ...]
+    quota: tuple[tuple[bytes, int, int], ...]
+
+
+def receipt_guid(document_guid: str, status: object, time_ms: int) -> str:
+    """A receipt's id: new, but the same again when the same decision is replayed."""
+    text = blake2b(f"{document_guid}/{status}/{time_ms}".encode(), digest_size=16).hexdigest().upper()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+class Draft:
+    """See the module. ``now`` in ms; ``view`` is the law of the case's place on the law day."""
+
+    __slots__ = (
+        "arrived", "bill", "cancels", "case", "closed_at", "facts", "hold", "index", "inbox", "inventory", "link",
+        "names", "now", "order", "past", "payments", "postings", "quota", "receipts", "released_at", "returns",
+        "signed_for", "timers", "view", "waybill", "waybill_part", "why",
+    )
+
+    def __init__(self, case: Case, facts: Facts, view: Any, now: int, inbox: int, index: int) -> None:
+        self.case, self.facts, self.view, self.now, self.inbox, self.index = case, facts, view, now, inbox, index
+        self.order, self.payments, self.inventory = case.order, case.payments, case.inventory
+        self.hold, self.bill = case.hold, case.bill
+        self.released_at, self.closed_at = case.released_at, case.closed_at
+        self.cancels, self.returns, self.past = case.cancels, case.returns, case.past
+        self.waybill = waybill = facts.waybill
+        if waybill is not None:
+            self.waybill_part, self.link = waybill.part, waybill.case
+            self.arrived, self.signed_for = waybill.arrived, waybill.signed_for
+        else:
+            self.waybill_part, self.link, self.arrived, self.signed_for = None, "", "", None
+        self.names: list[str] = []
+        self.receipts: list[Receipt] = []
+        self.why: list[Reason] = []
+        self.postings: list[Posting] = []
+        self.timers: list[Timer] = []
+        self.quota: list[tuple[bytes, int, int]] = []
+
+    @property
+    def key(self) -> str:
+        """The case's key."""
+        return parts.case_key(self.case.orderNo, self.case.ebpCode)
+
+    def move_quota(self, hold: Hold, amount_fen: int) -> None:
+        """The buyer's year changes by ``amount_fen``."""
+        if amount_fen:
+            self.quota.append((hold.buyer, hold.year, amount_fen))
+
+    def _case_change(self, state: str) -> CaseChange | None:
+        case = self.case
+        fields = {}
+        if self.order is not case.order:
+            fields["order"] = self.order
+        if self.payments is not case.payments:
+            fields["payments"] = self.payments
+        if self.inventory is not case.inventory:
+            fields["inventory"] = self.inventory
+        if self.hold is not case.hold:
+            fields["hold"] = self.hold
+        if self.bill is not case.bill:
+            fields["bill"] = self.bill
+        if self.released_at != case.released_at:
+            fields["released_at"] = self.released_at
+        if self.closed_at != case.closed_at:
+            fields["closed_at"] = self.closed_at
+        if self.cancels is not case.cancels:
+            fields["cancels"] = self.cancels
+        if self.returns is not case.returns:
+            fields["returns"] = self.returns
+        if self.past is not case.past:
+            fields["past"] = self.past
+        if state != case.state:
+            fields["state"] = state
+        return CaseChange(**fields) if fields or case.version else None
+
+    def _waybill_change(self) -> WaybillChange | None:
+        waybill = self.waybill
+        if waybill is None:
+            return None
+        part = UNSET if self.waybill_part is waybill.part else self.waybill_part
+        link = UNSET if self.link == waybill.case else self.link
+        arrived = UNSET if self.arrived == waybill.arrived else self.arrived
+        signed = UNSET if self.signed_for is waybill.signed_for else self.signed_for
+        if part is link is arrived is signed is UNSET:
+            return None
+        return WaybillChange(part=part, case=link, arrived=arrived, signed_for=signed)
+
+    def finish(self, state: str, tally_set: TallyPart | None = None) -> Outcome:
+        """The outcome. ``state``: the parcel's state now."""
+        case_change, waybill_change = self._case_change(state), self._waybill_change()
+        case = waybill = tally = None
+        if case_change is not None and self.case.orderNo:
+            case = parts.fold_case(self.case, case_change, self.inbox)
+        else:
+            case_change = None
+        if waybill_change is not None:
+            waybill = parts.fold_waybill(self.waybill, waybill_change, self.inbox)
+        if tally_set is not None:
+            tally = parts.fold_tally(self.facts.tally, tally_set, self.inbox)
+        event = Event(
+            name="; ".join(self.names),
+            index=self.index,
+            case=self.key if self.case.orderNo else "",
+            waybill=parts.waybill_key(waybill.logisticsNo, waybill.logisticsCode) if waybill is not None else "",
+            tally=parts.waybill_key(tally.copNo, tally.operatorCode) if tally is not None else "",
+            set=case_change,
+            waybill_set=waybill_change,
+            tally_set=tally_set,
+            why=tuple(self.why),
+            postings=tuple(self.postings),
+            receipts=tuple([(r.type, r.status) for r in self.receipts]),
+        )
+        return Outcome(event, case, waybill, tally, tuple(self.receipts), tuple(self.timers), tuple(self.quota))
+
+    def said(self, part: Any, **changes: Any) -> Any:
+        """The part with ``changes``: parts are frozen, so a step makes the next one."""
+        return replace(part, **changes)

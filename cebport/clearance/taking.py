@@ -1,0 +1,107 @@
+"""Taking a document in (接收申报): does its business key let it in, and what is answered first.
+
+Shared by every kind of document: the official codes for a key that exists, is missing, is in use or is
+newer than what comes; the first receipts (2 and 3, or the stash's); fresh pre-entry numbers.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cebport.clearance import states
+from cebport.clearance.draft import Draft, Timer, receipt_guid
+from cebport.clearance.parts import Reason
+from cebport.clearance.receipts import BUILDERS, explained, words
+from cebport.faults import ERROR
+from cebport.messages.codes import receipt_code
+
+MESSAGE_OF = {
+    "order": "CEB311Message",
+    "payment": "CEB411Message",
+    "waybill": "CEB511Message",
+    "waybill_state": "CEB513Message",
+    "inventory": "CEB621Message",
+    "cancel": "CEB623Message",
+    "return": "CEB625Message",
+    "tally": "CEB711Message",
+}
+FREE = frozenset({states.DELETED, states.REFUSED_100, states.STASHED})
+"""States in which a business key may be declared anew."""
+
+
+def admission(kind: str, part: Any, held: Any, in_use: bool) -> Reason | None:
+    """Whether the business key lets the document in: None, or why not (已存在、不存在、状态不允许、过期).
+
+    held: the document now stored under the key. An appType 1 may replace a stash, a deleted or a refused
+    document; 2 and 3 need one that is alive, not in use, and not newer.
+    """
+    if part.appType == "1":
+        if held is not None and held.status not in FREE:
+            return Reason("KEY-EXISTS", ERROR, kind, part.guid, held.guid)
+    elif held is None or held.status in (states.DELETED, states.REFUSED_100):
+        return Reason("KEY-MISSING", ERROR, kind, f"appType {part.appType}", "1")
+    elif in_use:
+        return Reason("KEY-STATE", ERROR, kind, f"appType {part.appType}", "")
+    if held is not None and part.appTime < held.appTime:
+        return Reason("KEY-STALE", ERROR, kind, part.appTime, held.appTime)
+    return None
+
+
+CODE_OF_REASON = {"KEY-EXISTS": "exists", "KEY-MISSING": "missing", "KEY-STATE": "state", "KEY-STALE": "stale",
+                  "KEY-WAYBILL-USED": "content", "KEY-ORDER-DECLARED": "exists"}
+
+
+def refuse(draft: Draft, kind: str, part: Any, reason: Reason) -> None:
+    """The document is not taken: its receipt carries the official code, the parcel stays as it is."""
+    draft.names.append(f"{kind} refused")
+    draft.why.append(reason)
+    status = receipt_code(MESSAGE_OF[kind], CODE_OF_REASON[reason.rule])
+    if kind in ("inventory", "return") and not part.preNo:
+        part = draft.said(part, preNo=pre_number(draft, PRE_LETTERS[kind]))
+    info = explained(reason).message.zh
+    draft.receipts.append(BUILDERS[type(part)][1](part, status, draft.now, info,
+                                                  receipt_guid(part.guid, status, draft.now)))
+
+
+PRE_LETTERS = {"inventory": "B", "cancel": "C", "return": "T", "tally": "R"}
+
+
+def pre_number(draft: Draft, letter: str) -> str:
+    """A fresh pre-entry number (预录入编号): letter, day, nine digits."""
+    day = draft.view.day.strftime("%Y%m%d")
+    return f"{letter}{day}{draft.facts.numbers.next(f'pre/{letter}/{day}'):09d}"
+
+
+def announce(draft: Draft, kind: str, part: Any, last: int = 0) -> Any:
+    """The taken document with its first state, after its first receipts (2 and 3, or the stash's)."""
+    build = BUILDERS[type(part)][1]
+    texts = words()[kind]
+    now = max(draft.now, last + 1)
+    if part.appStatus == "1":
+        return _stash(draft, kind, part, now)
+    info = texts["2"][part.appType]
+    if "{" in info:
+        info = info.format(guid=part.guid.upper(), ebcCode=getattr(part, "ebcCode", ""),
+                           orderNo=getattr(part, "orderNo", ""))
+    draft.receipts.append(build(part, "2", now, info, receipt_guid(part.guid, 2, now)))
+    if draft.view.practice.get("emit_status_3", True):
+        now += 1
+        draft.receipts.append(build(part, "3", now, texts["3"], receipt_guid(part.guid, 3, now)))
+    status = states.DELETED if part.appType == "3" else states.SENT
+    draft.names.append(f"{kind} deleted" if status == states.DELETED else f"{kind} taken")
+    return draft.said(part, status=status, said=now)
+
+
+def _stash(draft: Draft, kind: str, part: Any, now: int) -> Any:
+    """A draft that the company keeps at the port (暂存): answered 2, or 1 where the receipt has that state."""
+    texts = words()[kind]
+    status = "1" if "1" in texts else "2"
+    info = texts["1"] if status == "1" else texts["2"]["stash"].format(guid=part.guid.upper())
+    draft.receipts.append(BUILDERS[type(part)][1](part, status, now, info, receipt_guid(part.guid, status, now)))
+    draft.names.append(f"{kind} stashed")
+    return draft.said(part, status=states.STASHED, said=now)
+
+
+def timer_in(kind: str, draft: Draft, days: int) -> Timer:
+    """A timer for this case so many days from now."""
+    return Timer(kind, draft.now + days * 86_400_000, draft.key)
