@@ -26,6 +26,16 @@ class Blind(Struct, frozen=True, array_like=True, gc=False):
 
     hash: bytes
     mask: str
+    before: bytes = b""
+    """The hash by the key before, given only while the hash key changes."""
+
+    def same(self, other: Blind) -> bool:
+        """Whether both are the same value, also across a change of the hash key."""
+        return (
+            self.hash == other.hash
+            or (self.before != b"" and self.before == other.hash)
+            or (other.before != b"" and other.before == self.hash)
+        )
 
 
 class Reply(Struct, frozen=True, array_like=True, gc=False):
