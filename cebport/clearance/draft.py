@@ -178,6 +178,8 @@ class Draft:
             why=tuple(self.why),
             postings=tuple(self.postings),
             receipts=tuple([(r.type, r.status) for r in self.receipts]),
+            law=f"{self.view.place}@{self.view.day}",
+            spent_fen=self.facts.spent_fen,
         )
         return Outcome(event, case, waybill, tally, tuple(self.receipts), tuple(self.timers), tuple(self.quota))
 

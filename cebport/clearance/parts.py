@@ -43,6 +43,8 @@ class Reply(Struct, frozen=True, array_like=True, gc=False):
 
     dxp_id: str
     copies: tuple[str, ...] = ()
+    wrapped: bool = False
+    """Whether the declaration came in a DXP envelope: its receipts then go in one too."""
 
 
 class Line(Struct, frozen=True, array_like=True, gc=False):
@@ -406,7 +408,10 @@ class Posting(Struct, frozen=True, array_like=True, gc=False):
 
 
 class Event(Struct, frozen=True, omit_defaults=True, gc=False):
-    """One immutable line of the journal: what came, what was decided, why, and what it set."""
+    """One immutable line of the journal: what came, what was decided, why, and what it set.
+
+    law: "place@day" of the view that decided; spent_fen: what the buyer's year held before.
+    """
 
     name: str
     index: int = 0
@@ -420,6 +425,7 @@ class Event(Struct, frozen=True, omit_defaults=True, gc=False):
     postings: tuple[Posting, ...] = ()
     receipts: tuple[tuple[str, str], ...] = ()
     law: str = ""
+    spent_fen: int = 0
 
 
 def case_key(order_no: str, ebp_code: str) -> str:

@@ -45,10 +45,10 @@ class Blinder:
             "CEB711Message": self.tally,
         }
 
-    def parts(self, message: Message, inbox: int) -> list[Any]:
-        """The parts of a declaration, in the order of its documents."""
+    def parts(self, message: Message, inbox: int, *, wrapped: bool) -> list[Any]:
+        """The parts of a declaration, in the order of its documents. ``wrapped``: it came in an envelope."""
         make = self._makers[message.type]
-        reply = reply_of(message)
+        reply = reply_of(message, wrapped=wrapped)
         return [make(document, inbox, index, reply) for index, document in enumerate(message.documents, 1)]
 
     def name(self, value: str) -> Blind:
@@ -148,7 +148,7 @@ class Blinder:
                          reply)
 
 
-def reply_of(message: Message) -> Reply:
+def reply_of(message: Message, *, wrapped: bool) -> Reply:
     """Where the receipts of a message go: its sender's DXP id and the subscribers of receipts."""
     transfer = message.transfer
     copies = tuple(
@@ -156,4 +156,4 @@ def reply_of(message: Message) -> Reply:
         for subscribe in message.subscribes
         if subscribe.status.upper() in ("ALL", "RET") and subscribe.dxpAddress
     )
-    return Reply(transfer.dxpId if transfer is not None else "", copies)
+    return Reply(transfer.dxpId if transfer is not None else "", copies, wrapped)

@@ -1,0 +1,191 @@
+"""The canonical bytes of a signed document (规范化): inclusive C14N 1.0 without comments.
+
+Two ways lead there. libxml2 serialises the tree: always right, and half the cost of a message. Most
+messages are canonical as they arrive, though, apart from the start tag of the root: ``_verbatim``
+proves that by a few searches over the bytes and takes them as they are. What it cannot prove goes the
+first way. Neither changes the tree: the Signature is cut out of the text, not out of the tree.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from lxml import etree
+
+if TYPE_CHECKING:
+    from cebport.messages.wire import Tree
+
+XML_NAMESPACE = "{http://www.w3.org/XML/1998/namespace}"
+WHITE = b" \t\n"
+
+
+class Canonical(NamedTuple):
+    """The canonical document on both sides of its Signature: what was hashed is the three in a row."""
+
+    head: bytes
+    body: bytes
+    after: bytes
+
+    @property
+    def before(self) -> bytes:
+        """Everything in front of the Signature."""
+        return self.head + self.body
+
+    @property
+    def text(self) -> bytes:
+        """The whole canonical document without its Signature."""
+        return b"".join(self)
+
+
+_DECLARATION = re.compile(
+    rb"(?:<\?xml\s+version\s*=\s*[\"']1\.0[\"'](?:\s+encoding\s*=\s*[\"'](?i:utf-8)[\"'])?"
+    rb"(?:\s+standalone\s*=\s*[\"'](?:yes|no)[\"'])?\s*\?>)?\s*(?=<[^!?])"
+)
+_ROOT_TAG = re.compile(rb"<[^\s<>/=\"']+(?:\s+[^\s<>/=\"']+\s*=\s*(?:\"[^\"]*\"|'[^']*'))*\s*>")
+_TAG_WITH_MORE = re.compile(rb"<[^<>]*[\s\"'=]")
+_TAIL_BYTES = 64 * 1024
+_ATTRIBUTE_ESCAPES = str.maketrans(
+    {"&": "&amp;", "<": "&lt;", '"': "&quot;", "\t": "&#x9;", "\n": "&#xA;", "\r": "&#xD;"}
+)
+
+
+def start_tag(name: str, namespaces: Mapping[str | None, str], attributes: Mapping[str, str]) -> bytes | None:
+    """The canonical start tag: namespaces by prefix, attributes by (namespace, name).
+
+    None when an attribute's prefix cannot be told from its namespace.
+    """
+    prefixes: dict[str, list[str]] = {}
+    written = [f"<{name}"]
+    for prefix, uri in sorted(namespaces.items(), key=lambda item: item[0] or ""):
+        if prefix:
+            prefixes.setdefault(uri, []).append(prefix)
+        if uri and prefix != "xml":
+            label = f"xmlns:{prefix}" if prefix else "xmlns"
+            written.append(f'{label}="{uri.translate(_ATTRIBUTE_ESCAPES)}"')
+    prefixes[XML_NAMESPACE[1:-1]] = ["xml"]
+    parted = sorted(
+        (*key[1:].split("}"), value) if key[0] == "{" else ("", key, value)
+        for key, value in attributes.items()
+    )
+    for uri, local, value in parted:
+        if uri and len(prefixes.get(uri, ())) != 1:
+            return None
+        label = f"{prefixes[uri][0]}:{local}" if uri else local
+        written.append(f'{label}="{value.translate(_ATTRIBUTE_ESCAPES)}"')
+    return (" ".join(written) + ">").encode()
+
+
+def qualified(element: Any) -> str:
+    """``ceb:Order`` as the source writes it."""
+    local = etree.QName(element).localname
+    return f"{element.prefix}:{local}" if element.prefix else local
+
+
+def _is_plain(body: bytes) -> bool:
+    """Whether the inside of the root is canonical as it stands: UTF-8 with elements, text, nothing else.
+
+    Sound because the text is well-formed: ``<`` only opens tags, and with as many ``>`` none stands in
+    text; without ``=`` or quotes there are no attributes, so white space in a tag stands before its ``>``.
+    """
+    if b"\r" in body or b"<!" in body or b"<?" in body or b"/>" in body:
+        return False
+    if b"&" in body:
+        known = body.count(b"&amp;") + body.count(b"&lt;") + body.count(b"&gt;")
+        if body.count(b"&") != known:
+            return False
+    if body.count(b"<") != body.count(b">"):
+        return False
+    if b"=" in body and (b'"' in body or b"'" in body):
+        return _TAG_WITH_MORE.search(body) is None
+    return not (b" >" in body or b"\t>" in body or b"\n>" in body)
+
+
+def _verbatim(tree: Tree, signature: Any) -> Canonical | None:
+    """The canonical text taken from the bytes themselves; None when they are not provably canonical.
+
+    ``signature`` is the last child of the root and its form was checked, so that it holds no second
+    one; None for no signature.
+    """
+    raw, root = tree.raw, tree.root
+    if tree.encoding.lower() not in ("utf-8", "utf8") or not all(":" in uri for uri in root.nsmap.values()):
+        return None
+    declaration = _DECLARATION.match(raw)
+    opened = _ROOT_TAG.match(raw, declaration.end()) if declaration else None
+    head = start_tag(qualified(root), root.nsmap, root.attrib) if opened else None
+    if opened is None or head is None:
+        return None
+    closing = f"</{qualified(root)}>".encode()
+    base = max(opened.end(), len(raw) - _TAIL_BYTES)
+    tail = raw[base:]
+    if b"<!" in tail or b"<?" in tail:
+        return None
+    if signature is None:
+        at = resume = tail.rfind(closing)
+    else:
+        name = re.escape(qualified(signature).encode())
+        begins = [found.start() for found in re.finditer(rb"<" + name + rb"[\s>]", tail)]
+        ends = [found.end() for found in re.finditer(rb"</" + name + rb"\s*>", tail)]
+        if not begins or not ends:
+            return None
+        at, resume = begins[-1], ends[-1]
+    after = tail[resume:].rstrip(b" \t\r\n")
+    if at < 0 or not after.endswith(closing) or after[: -len(closing)].strip(WHITE):
+        return None
+    body = raw[opened.end() : base + at]
+    return Canonical(head, body, after) if _is_plain(body) else None
+
+
+def serialised(root: Any, signature: Any) -> Canonical:
+    """The canonical text as libxml2 writes it, parted where the Signature stands.
+
+    Raises etree.C14NError (relative namespace names have no canonical form).
+    """
+    text = etree.tostring(root.getroottree(), method="c14n", with_comments=False)
+    if signature is None:
+        return Canonical(b"", text, b"")
+    name = qualified(signature).encode()
+    token = re.compile(
+        rb"<\?.*?\?>|<" + re.escape(name) + rb"(?=[ >])|</" + re.escape(name) + rb">", re.DOTALL
+    )
+    opening = closing = None
+    for found in token.finditer(text):
+        if found[0].startswith(b"</"):
+            closing = found
+        elif not found[0].startswith(b"<?"):
+            opening = found
+    assert opening is not None and closing is not None, "libxml2 writes the element that the tree has"
+    return Canonical(b"", text[: opening.start()], text[closing.end() :])
+
+
+def canonical_of(tree: Tree, signature: Any) -> Canonical:
+    """The canonical document without ``signature`` (None: there is none). The tree stays as it is."""
+    return _verbatim(tree, signature) or serialised(tree.root, signature)
+
+
+def canonical_signed_info(root: Any, signed_info: Any) -> bytes:
+    """C14N(SignedInfo) in its document: every namespace in scope, and the root's xml:* attributes."""
+    text = etree.tostring(signed_info, method="c14n", with_comments=False)
+    inherited = {key: value for key, value in root.attrib.items() if key.startswith(XML_NAMESPACE)}
+    if not inherited:
+        return text
+    plain = start_tag(qualified(signed_info), signed_info.nsmap, {})
+    full = start_tag(qualified(signed_info), signed_info.nsmap, inherited)
+    assert plain is not None and full is not None and text.startswith(plain)
+    return full + text[len(plain) :]
+
+
+_WHITE_TEXT = re.compile(rb">(?:[ \t\n]|&#xD;)+<")
+
+
+def compact(canonical: bytes) -> bytes:
+    """Canonical bytes without their white-space-only text nodes."""
+    return _WHITE_TEXT.sub(b"><", canonical)
+
+
+def with_namespaces(canonical: bytes, name: str, namespaces: Mapping[str | None, str]) -> bytes:
+    """Canonical bytes of an element ``name`` without attributes, with other namespaces declared."""
+    tag = start_tag(name, namespaces, {})
+    assert tag is not None
+    return tag + canonical[canonical.index(b"><") + 1 :]

@@ -1,0 +1,30 @@
+"""The words of our faults, from tables/faults.yaml; read when the first fault is made, not at import."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from cebport.faults import Fault, fault_of
+
+TABLES = Path(__file__).parent / "tables"
+
+
+@lru_cache(maxsize=1)
+def catalog() -> dict[str, dict[str, Any]]:
+    """code -> {severity, source, message, remedy}, a section's severity and source filled into its codes."""
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    sections = yaml.load((TABLES / "faults.yaml").read_bytes(), loader)
+    return {
+        code: {"severity": section["severity"], "source": section["source"], **entry}
+        for section in sections.values()
+        for code, entry in section["codes"].items()
+    }
+
+
+def fault(code: str, **values: Any) -> Fault:
+    """A fault of reading, writing or schema; ``values`` as in faults.fault_of."""
+    return fault_of(catalog(), code, **values)

@@ -1,0 +1,274 @@
+"""What a row of the law may say: topics, their types, and the row itself (主题与类型).
+
+``tables/topics.yaml`` declares every topic with a type, a unit and its meaning in Chinese and English. A
+type reads a YAML node into a frozen value or refuses it by line. Money, rates and other decimals are
+quoted text and become Decimal; nothing is ever a float.
+
+A topic holds along one axis. Most hold by place; the rows of a practice (口岸做法), of a trust (信任) and of
+a dialect (报文方言) hold by the name of that practice, trust or dialect.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import date
+from decimal import Decimal
+from typing import Any, NamedTuple, NoReturn
+
+from cebport.policy.reader import Refused, Table, day, kind_of, line_of, scalar, shown, text, texts
+
+AXES = ("place", "practice", "trust", "dialect")
+CONFIDENCE = {
+    "S": "official text or schema",
+    "V": "seen in a named source",
+    "R": "seen in a real receipt",
+    "L": "law, wording from memory",
+    "M": "from memory",
+    "K": "own reading, no text behind it",
+}
+"""The marks of how sure a row is. S, V and R are firm."""
+
+_DECIMAL = re.compile(r"(0|[1-9][0-9]{0,17})(\.[0-9]{1,10})?\Z")
+Read = Callable[[Table, Any], Any]
+
+
+class Fixed(dict):
+    """A mapping that cannot be changed: what a record or map of a table becomes."""
+
+    __slots__ = ()
+
+    def _refuse(self, *_: object, **__: object) -> NoReturn:
+        raise TypeError("the law is not changed in place: lay an overlay over it")
+
+    __setitem__ = __delitem__ = __ior__ = _refuse  # type: ignore[assignment]
+    clear = pop = popitem = setdefault = update = _refuse  # type: ignore[assignment]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (dict(self),)
+
+
+class Row(NamedTuple):
+    """One row of the law.
+
+    since, until: first and last day it holds; since None = from before the tables begin, until None = open.
+    place: id of the place (or the name of the practice, trust or dialect) that it holds for.
+    instrument: id in instruments.yaml. confidence: a mark of `CONFIDENCE`.
+    recorded_at, withdrawn_at: the days between which the tables believed it (withdrawn_at None = still).
+    where: file and line. inherit: the row has no value of its own and gives the word back to the place above.
+    """
+
+    topic: str
+    value: Any
+    since: date | None
+    until: date | None
+    place: str
+    instrument: str
+    confidence: str
+    recorded_at: date
+    note: str = ""
+    where: str = ""
+    withdrawn_at: date | None = None
+    inherit: bool = False
+
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON form: decimals and days as text."""
+        return {
+            "topic": self.topic, "value": jsonable(self.value),
+            "since": jsonable(self.since), "until": jsonable(self.until), "place": self.place,
+            "instrument": self.instrument, "confidence": self.confidence,
+            "recorded_at": jsonable(self.recorded_at), "note": self.note, "where": self.where,
+        }
+
+
+def jsonable(value: Any) -> Any:
+    """A value of a row as JSON holds it: decimals and days become text, tuples lists."""
+    if isinstance(value, Decimal | date):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {key: jsonable(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [jsonable(item) for item in value]
+    return value
+
+
+class Topic(NamedTuple):
+    """One declared topic. ``type`` names its type for people, ``read`` turns a node into its value."""
+
+    name: str
+    axis: str
+    type: str
+    unit: str
+    zh: str
+    en: str
+    read: Read
+
+
+class Topics:
+    """Every declared topic; families stand for many names (``mode.*``)."""
+
+    def __init__(self, by_name: dict[str, Topic], patterns: list[tuple[re.Pattern[str], Topic]]) -> None:
+        self.by_name = by_name
+        self._patterns = patterns
+
+    def find(self, name: str) -> Topic | None:
+        """The topic of that name; None = nobody declared it."""
+        found = self.by_name.get(name)
+        if found is not None:
+            return found
+        for pattern, topic in self._patterns:
+            if pattern.match(name):
+                return topic._replace(name=name)
+        return None
+
+
+# ------------------------------------------------------------------------------------------------ types
+
+
+def _money(table: Table, node: Any) -> Decimal:
+    value = scalar(node)
+    if isinstance(value, str) and _DECIMAL.match(value):
+        return Decimal(value)
+    raise Refused("CEB-LAW-008", line_of(node), found=shown(value), expected='a decimal in quotes, e.g. "0.70"')
+
+
+def _bool(table: Table, node: Any) -> bool:
+    value = scalar(node)
+    if isinstance(value, bool):
+        return value
+    raise Refused("CEB-LAW-008", line_of(node), found=shown(value), expected="true or false")
+
+
+def _int(table: Table, node: Any) -> int:
+    value = scalar(node)
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    raise Refused("CEB-LAW-008", line_of(node), found=shown(value), expected="a whole number, not negative")
+
+
+def _text(table: Table, node: Any) -> str:
+    return text(node)
+
+
+def _day(table: Table, node: Any) -> date:
+    return day(node)
+
+
+_PLAIN: dict[str, Read] = {
+    "money": _money, "rate": _money, "decimal": _money, "bool": _bool,
+    "int": _int, "days": _int, "text": _text, "date": _day,
+}
+TYPES = (*_PLAIN, "choice", "list", "record", "map")
+
+
+def _choice(options: tuple[str, ...]) -> Read:
+    def read(table: Table, node: Any) -> str:
+        value = scalar(node)
+        if value in options and isinstance(value, str):
+            return value
+        raise Refused("CEB-LAW-008", line_of(node), found=shown(value), expected=" | ".join(options))
+
+    return read
+
+
+def _list(item: Read) -> Read:
+    return lambda table, node: tuple(item(table, one) for one in table.items(node))
+
+
+def _map(value: Read) -> Read:
+    return lambda table, node: Fixed({key: value(table, one) for key, (_, one) in table.pairs(node).items()})
+
+
+def _record(fields: dict[str, Read], optional: frozenset[str]) -> Read:
+    needed = tuple(key for key in fields if key not in optional)
+
+    def read(table: Table, node: Any) -> Fixed:
+        pairs = table.fields(node, needed, tuple(optional))
+        return Fixed({key: read_field(table, pairs[key][1]) for key, read_field in fields.items() if key in pairs})
+
+    return read
+
+
+def _nullable(read: Read) -> Read:
+    return lambda table, node: None if kind_of(node) == "scalar" and scalar(node) is None else read(table, node)
+
+
+_TYPE_KEYS = ("type", "of", "fields", "values", "null", "optional")
+
+
+def read_type(table: Table, node: Any) -> tuple[str, Read, bool]:
+    """(name for people, reader, whether the field may be left out) of a type declaration."""
+    pairs = table.pairs(node)
+    return _type_of(table, node, {key: value for key, value in pairs.items() if key in _TYPE_KEYS})
+
+
+def _type_of(table: Table, node: Any, pairs: Mapping[str, tuple[int, Any]]) -> tuple[str, Read, bool]:
+    if "type" not in pairs:
+        raise Refused("CEB-LAW-013", line_of(node), found="type", expected="type")
+    name = text(pairs["type"][1])
+    if name in _PLAIN:
+        title, read = name, _PLAIN[name]
+    elif name == "choice":
+        options = texts(table, _needed(pairs, "of", node))
+        title, read = " | ".join(options), _choice(options)
+    elif name == "list":
+        inner_title, inner, _ = read_type(table, _needed(pairs, "of", node))
+        title, read = f"list of ({inner_title})", _list(inner)
+    elif name == "map":
+        inner_title, inner, _ = read_type(table, _needed(pairs, "values", node))
+        title, read = f"map to {inner_title}", _map(inner)
+    elif name == "record":
+        made, optional, titles = {}, set(), []
+        for key, (_, field_node) in table.pairs(_needed(pairs, "fields", node)).items():
+            field_title, made[key], may_miss = read_type(table, field_node)
+            titles.append(f"{key}{'?' if may_miss else ''}: {field_title}")
+            if may_miss:
+                optional.add(key)
+        title, read = "{" + ", ".join(titles) + "}", _record(made, frozenset(optional))
+    else:
+        raise Refused("CEB-LAW-008", pairs["type"][0], found=name, expected=" | ".join(TYPES))
+    if "null" in pairs and _bool(table, pairs["null"][1]):
+        title, read = title + " or null", _nullable(read)
+    return title, read, "optional" in pairs and _bool(table, pairs["optional"][1])
+
+
+def _needed(pairs: Mapping[str, tuple[int, Any]], key: str, node: Any) -> Any:
+    if key not in pairs:
+        raise Refused("CEB-LAW-013", line_of(node), found=key, expected=key)
+    return pairs[key][1]
+
+
+# ----------------------------------------------------------------------------------------------- topics
+
+_TOPIC_KEYS = (*_TYPE_KEYS, "axis", "unit", "zh", "en", "members", "like")
+
+
+def read_topics(table: Table, refuse: Callable[[Refused], None]) -> Topics:
+    """topics.yaml: ``topics: {name: {type, unit, zh, en, ...}}``. What is wrong goes to ``refuse``."""
+    by_name: dict[str, Topic] = {}
+    patterns: list[tuple[re.Pattern[str], Topic]] = []
+    top = table.fields(table.root, ("topics",), ("about",))
+    for name, (_, node) in table.pairs(top["topics"][1]).items():
+        try:
+            _read_topic(table, name, node, by_name, patterns)
+        except Refused as refused:
+            refuse(refused)
+    return Topics(by_name, patterns)
+
+
+def _read_topic(table: Table, name: str, node: Any, by_name: dict[str, Topic], patterns: list[Any]) -> None:
+    pairs = table.fields(node, ("type", "zh", "en"), _TOPIC_KEYS)
+    title, read, _ = _type_of(table, node, pairs)
+    axis = text(pairs["axis"][1]) if "axis" in pairs else "place"
+    if axis not in AXES:
+        raise Refused("CEB-LAW-008", pairs["axis"][0], found=axis, expected=" | ".join(AXES))
+    unit = text(pairs["unit"][1]) if "unit" in pairs else ""
+    topic = Topic(name, axis, title, unit, text(pairs["zh"][1]), text(pairs["en"][1]), read)
+    if not name.endswith(".*"):
+        by_name[name] = topic
+        return
+    stem = name[:-1]
+    for member in texts(table, pairs["members"][1]) if "members" in pairs else ():
+        by_name[stem + member] = topic._replace(name=stem + member)
+    if "like" in pairs:
+        patterns.append((re.compile(re.escape(stem) + "(?:" + text(pairs["like"][1]) + r")\Z"), topic))

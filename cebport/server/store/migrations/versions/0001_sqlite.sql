@@ -1,0 +1,104 @@
+CREATE TABLE inbox (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  peer TEXT NOT NULL,
+  digest BLOB NOT NULL,
+  kind TEXT NOT NULL,
+  name TEXT NOT NULL,
+  route BLOB NOT NULL,
+  received_at INTEGER NOT NULL,
+  state INTEGER NOT NULL DEFAULT 0,
+  worker TEXT NOT NULL DEFAULT '',
+  note TEXT NOT NULL DEFAULT '',
+  UNIQUE (peer, digest)
+);
+CREATE INDEX inbox_open ON inbox (state, id) WHERE state < 2;
+CREATE TABLE archive (
+  inbox INTEGER PRIMARY KEY REFERENCES inbox (id),
+  key_id TEXT NOT NULL,
+  wrapped BLOB NOT NULL,
+  blob BLOB NOT NULL
+);
+CREATE TABLE cases (
+  key TEXT PRIMARY KEY,
+  version INTEGER NOT NULL,
+  state INTEGER NOT NULL,
+  blob BLOB NOT NULL
+);
+CREATE TABLE waybills (
+  key TEXT PRIMARY KEY,
+  version INTEGER NOT NULL,
+  blob BLOB NOT NULL
+);
+CREATE TABLE tallies (
+  key TEXT PRIMARY KEY,
+  version INTEGER NOT NULL,
+  blob BLOB NOT NULL
+);
+CREATE TABLE keys (
+  key TEXT PRIMARY KEY,
+  case_key TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE quota (
+  buyer BLOB NOT NULL,
+  year INTEGER NOT NULL,
+  held_fen INTEGER NOT NULL CHECK (held_fen >= 0),
+  PRIMARY KEY (buyer, year)
+) WITHOUT ROWID;
+CREATE TABLE postings (
+  document TEXT NOT NULL,
+  line INTEGER NOT NULL,
+  kind TEXT NOT NULL,
+  account TEXT NOT NULL,
+  amount_fen INTEGER NOT NULL,
+  inbox INTEGER NOT NULL,
+  PRIMARY KEY (document, line, kind)
+) WITHOUT ROWID;
+CREATE TABLE journal (
+  position INTEGER PRIMARY KEY AUTOINCREMENT,
+  inbox INTEGER NOT NULL UNIQUE,
+  at INTEGER NOT NULL,
+  law TEXT NOT NULL,
+  code TEXT NOT NULL,
+  documents INTEGER NOT NULL,
+  blob BLOB NOT NULL
+);
+CREATE TABLE outbox (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  inbox INTEGER NOT NULL,
+  type TEXT NOT NULL,
+  receiver TEXT NOT NULL,
+  wrap INTEGER NOT NULL,
+  documents INTEGER NOT NULL,
+  created_at INTEGER NOT NULL,
+  state INTEGER NOT NULL DEFAULT 0,
+  blob BLOB
+);
+CREATE INDEX outbox_open ON outbox (id) WHERE state = 0;
+CREATE INDEX outbox_inbox ON outbox (inbox);
+CREATE TABLE timers (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  kind TEXT NOT NULL,
+  due_at INTEGER NOT NULL,
+  inbox INTEGER NOT NULL,
+  state INTEGER NOT NULL DEFAULT 0,
+  blob BLOB NOT NULL
+);
+CREATE INDEX timers_open ON timers (due_at) WHERE state = 0;
+CREATE TABLE numbers (
+  name TEXT PRIMARY KEY,
+  next INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE filings (
+  code TEXT PRIMARY KEY,
+  name TEXT NOT NULL,
+  roles TEXT NOT NULL,
+  since TEXT NOT NULL,
+  until TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE access (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  at INTEGER NOT NULL,
+  who TEXT NOT NULL,
+  what TEXT NOT NULL,
+  reason TEXT NOT NULL
+);

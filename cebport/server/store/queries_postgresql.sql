@@ -1,0 +1,154 @@
+-- Every statement of the store on PostgreSQL, by name. The same names stand in queries_sqlite.sql.
+-- A statement called with many rows takes one array a column.
+
+-- name: deliver
+INSERT INTO inbox (peer, digest, kind, name, route, received_at) VALUES (%s, %s, %s, %s, %s, %s)
+ON CONFLICT (peer, digest) DO NOTHING RETURNING id;
+-- name: delivered
+SELECT id FROM inbox WHERE peer = %s AND digest = %s;
+-- name: archive
+INSERT INTO archive (inbox, key_id, wrapped, blob) SELECT * FROM unnest(%s::bigint[], %s::text[], %s::bytea[], %s::bytea[]);
+-- name: claim
+UPDATE inbox SET state = 1, worker = %s WHERE id IN
+(SELECT id FROM inbox WHERE state = 0 ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED)
+RETURNING id, kind, peer, name, route, received_at;
+-- name: claimers
+SELECT DISTINCT worker FROM inbox WHERE state = 1;
+-- name: release_claims
+UPDATE inbox SET state = 0, worker = '' WHERE state = 1 AND worker = %s;
+-- name: archived
+SELECT inbox, key_id, wrapped, blob FROM archive WHERE inbox = ANY (%s::bigint[]);
+-- name: settle_inbox
+UPDATE inbox SET state = n.state, note = n.note
+FROM unnest(%s::smallint[], %s::text[], %s::bigint[], %s::text[]) AS n (state, note, id, worker)
+WHERE inbox.id = n.id AND inbox.state = 1 AND inbox.worker = n.worker;
+-- name: inbox_row
+SELECT id, peer, digest, kind, name, route, received_at, state, worker, note FROM inbox WHERE id = %s;
+-- name: inbox_rows
+SELECT id, peer, kind, name, received_at, state, note FROM inbox WHERE id = ANY (%s::bigint[]);
+-- name: open_counts
+SELECT (SELECT count(*) FROM inbox WHERE state < 2), (SELECT count(*) FROM outbox WHERE state = 0);
+-- name: cases
+SELECT key, blob FROM cases WHERE key = ANY (%s::text[]);
+-- name: waybills
+SELECT key, blob FROM waybills WHERE key = ANY (%s::text[]);
+-- name: tallies
+SELECT key, blob FROM tallies WHERE key = ANY (%s::text[]);
+-- name: keys
+SELECT key, case_key FROM keys WHERE key = ANY (%s::text[]);
+-- name: quota
+SELECT buyer, year, held_fen FROM quota WHERE buyer = ANY (%s::bytea[]);
+-- name: insert_cases
+INSERT INTO cases (key, version, state, blob)
+SELECT * FROM unnest(%s::text[], %s::int[], %s::smallint[], %s::bytea[]) ON CONFLICT (key) DO NOTHING;
+-- name: update_cases
+UPDATE cases SET version = n.version, state = n.state, blob = n.blob
+FROM unnest(%s::text[], %s::int[], %s::smallint[], %s::bytea[], %s::int[]) AS n (key, version, state, blob, before)
+WHERE cases.key = n.key AND cases.version = n.before;
+-- name: insert_waybills
+INSERT INTO waybills (key, version, blob)
+SELECT * FROM unnest(%s::text[], %s::int[], %s::bytea[]) ON CONFLICT (key) DO NOTHING;
+-- name: update_waybills
+UPDATE waybills SET version = n.version, blob = n.blob
+FROM unnest(%s::text[], %s::int[], %s::bytea[], %s::int[]) AS n (key, version, blob, before)
+WHERE waybills.key = n.key AND waybills.version = n.before;
+-- name: insert_tallies
+INSERT INTO tallies (key, version, blob)
+SELECT * FROM unnest(%s::text[], %s::int[], %s::bytea[]) ON CONFLICT (key) DO NOTHING;
+-- name: update_tallies
+UPDATE tallies SET version = n.version, blob = n.blob
+FROM unnest(%s::text[], %s::int[], %s::bytea[], %s::int[]) AS n (key, version, blob, before)
+WHERE tallies.key = n.key AND tallies.version = n.before;
+-- name: insert_keys
+INSERT INTO keys (key, case_key) SELECT * FROM unnest(%s::text[], %s::text[]) ON CONFLICT (key) DO NOTHING;
+-- name: insert_quota
+INSERT INTO quota (buyer, year, held_fen)
+SELECT * FROM unnest(%s::bytea[], %s::int[], %s::bigint[]) ON CONFLICT (buyer, year) DO NOTHING;
+-- name: update_quota
+UPDATE quota SET held_fen = n.held_fen
+FROM unnest(%s::bytea[], %s::int[], %s::bigint[], %s::bigint[]) AS n (buyer, year, held_fen, before)
+WHERE quota.buyer = n.buyer AND quota.year = n.year AND quota.held_fen = n.before;
+-- name: post
+INSERT INTO postings (document, line, kind, account, amount_fen, inbox)
+SELECT * FROM unnest(%s::text[], %s::int[], %s::text[], %s::text[], %s::bigint[], %s::bigint[]);
+-- name: journal
+INSERT INTO journal (inbox, at, law, code, documents, blob)
+SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::int[], %s::bytea[]);
+-- name: put_outbox
+INSERT INTO outbox (inbox, type, receiver, wrap, documents, created_at, blob)
+SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::int[], %s::int[], %s::bigint[], %s::bytea[]);
+-- name: put_timers
+INSERT INTO timers (kind, due_at, inbox, blob)
+SELECT * FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::bytea[]);
+-- name: due_timers
+SELECT id, kind, due_at, blob FROM timers WHERE state = 0 AND due_at <= %s ORDER BY due_at, id LIMIT %s;
+-- name: end_timer
+UPDATE timers SET state = 2 WHERE id = ANY (%s::bigint[]) AND state = 0;
+-- name: due_count
+SELECT count(*) FROM timers WHERE state = 0 AND due_at <= %s;
+-- name: outbox_open
+SELECT id, inbox, type, receiver, wrap, documents, created_at, blob FROM outbox WHERE state = 0 AND id > %s
+ORDER BY id LIMIT %s;
+-- name: mark_sent
+UPDATE outbox SET state = 2 WHERE id = ANY (%s::bigint[]);
+-- name: send_again
+UPDATE outbox SET state = 0 WHERE inbox = %s AND state = 2;
+-- name: lease_numbers
+INSERT INTO numbers (name, next) VALUES (%s, 1 + %s::bigint)
+ON CONFLICT (name) DO UPDATE SET next = numbers.next + excluded.next - 1 RETURNING next;
+-- name: put_filings
+INSERT INTO filings (code, name, roles, since, until)
+SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
+ON CONFLICT (code) DO UPDATE SET name = excluded.name, roles = excluded.roles, since = excluded.since,
+until = excluded.until;
+-- name: add_filings
+INSERT INTO filings (code, name, roles, since, until)
+SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[]) ON CONFLICT (code) DO NOTHING;
+-- name: filings
+SELECT code, name, roles, since, until FROM filings;
+-- name: state_counts
+SELECT state, count(*) FROM cases GROUP BY state;
+-- name: message_counts
+SELECT (SELECT count(*) FROM inbox WHERE kind = 'message'), (SELECT coalesce(sum(documents), 0) FROM journal),
+(SELECT coalesce(sum(documents), 0) FROM outbox);
+-- name: journal_after
+SELECT position, inbox, at, law, code, blob FROM journal WHERE position > %s ORDER BY position LIMIT %s;
+-- name: journal_of
+SELECT position, inbox, at, law, code, blob FROM journal WHERE inbox = ANY (%s::bigint[]) ORDER BY position;
+-- name: dump_cases
+SELECT key, version, state, blob FROM cases WHERE key COLLATE "C" > %s ORDER BY key COLLATE "C" LIMIT %s;
+-- name: dump_waybills
+SELECT key, version, blob FROM waybills WHERE key COLLATE "C" > %s ORDER BY key COLLATE "C" LIMIT %s;
+-- name: dump_tallies
+SELECT key, version, blob FROM tallies WHERE key COLLATE "C" > %s ORDER BY key COLLATE "C" LIMIT %s;
+-- name: dump_quota
+SELECT buyer, year, held_fen FROM quota WHERE held_fen <> 0;
+-- name: dump_postings
+SELECT document, line, kind, account, amount_fen FROM postings;
+-- name: dump_keys
+SELECT key, case_key FROM keys WHERE key COLLATE "C" > %s ORDER BY key COLLATE "C" LIMIT %s;
+-- name: case_prefix
+SELECT key, blob FROM cases WHERE key COLLATE "C" >= %s AND key COLLATE "C" < %s;
+-- name: waybill_prefix
+SELECT key, blob FROM waybills WHERE key COLLATE "C" >= %s AND key COLLATE "C" < %s;
+-- name: key_prefix
+SELECT key, case_key FROM keys WHERE key COLLATE "C" >= %s AND key COLLATE "C" < %s;
+-- name: posting_of
+SELECT document, line, kind, account, amount_fen FROM postings WHERE document = ANY (%s::text[]) ORDER BY document, line, kind;
+-- name: outbox_of
+SELECT id, type, receiver, documents, created_at, state, blob FROM outbox WHERE inbox = ANY (%s::bigint[]) ORDER BY id;
+-- name: record_access
+INSERT INTO access (at, who, what, reason) VALUES (%s, %s, %s, %s);
+-- name: archive_keys
+SELECT inbox, key_id, wrapped FROM archive WHERE key_id <> %s AND inbox > %s ORDER BY inbox LIMIT %s;
+-- name: rewrap
+UPDATE archive SET key_id = n.key_id, wrapped = n.wrapped
+FROM unnest(%s::bigint[], %s::text[], %s::bytea[]) AS n (inbox, key_id, wrapped) WHERE archive.inbox = n.inbox;
+-- name: reseal
+UPDATE archive SET key_id = n.key_id, wrapped = n.wrapped, blob = n.blob
+FROM unnest(%s::bigint[], %s::text[], %s::bytea[], %s::bytea[]) AS n (inbox, key_id, wrapped, blob)
+WHERE archive.inbox = n.inbox;
+-- name: held_total
+SELECT coalesce(sum(held_fen), 0) FROM quota;
+-- name: posted_total
+SELECT coalesce(sum(amount_fen), 0) FROM postings WHERE kind IN ('quota', 'quota_back');

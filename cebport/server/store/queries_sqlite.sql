@@ -1,0 +1,130 @@
+-- Every statement of the store on SQLite, by name. The same names stand in queries_postgresql.sql.
+-- {in} becomes a list of placeholders; a statement called with many rows runs once a row.
+
+-- name: deliver
+INSERT INTO inbox (peer, digest, kind, name, route, received_at) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (peer, digest) DO NOTHING RETURNING id;
+-- name: delivered
+SELECT id FROM inbox WHERE peer = ? AND digest = ?;
+-- name: archive
+INSERT INTO archive (inbox, key_id, wrapped, blob) VALUES (?, ?, ?, ?);
+-- name: claim
+UPDATE inbox SET state = 1, worker = ? WHERE id IN (SELECT id FROM inbox WHERE state = 0 ORDER BY id LIMIT ?)
+RETURNING id, kind, peer, name, route, received_at;
+-- name: claimers
+SELECT DISTINCT worker FROM inbox WHERE state = 1;
+-- name: release_claims
+UPDATE inbox SET state = 0, worker = '' WHERE state = 1 AND worker = ?;
+-- name: archived
+SELECT inbox, key_id, wrapped, blob FROM archive WHERE inbox IN ({in});
+-- name: settle_inbox
+UPDATE inbox SET state = ?, note = ? WHERE id = ? AND state = 1 AND worker = ?;
+-- name: inbox_row
+SELECT id, peer, digest, kind, name, route, received_at, state, worker, note FROM inbox WHERE id = ?;
+-- name: inbox_rows
+SELECT id, peer, kind, name, received_at, state, note FROM inbox WHERE id IN ({in});
+-- name: open_counts
+SELECT (SELECT count(*) FROM inbox WHERE state < 2), (SELECT count(*) FROM outbox WHERE state = 0);
+-- name: cases
+SELECT key, blob FROM cases WHERE key IN ({in});
+-- name: waybills
+SELECT key, blob FROM waybills WHERE key IN ({in});
+-- name: tallies
+SELECT key, blob FROM tallies WHERE key IN ({in});
+-- name: keys
+SELECT key, case_key FROM keys WHERE key IN ({in});
+-- name: quota
+SELECT buyer, year, held_fen FROM quota WHERE buyer IN ({in});
+-- name: insert_cases
+INSERT INTO cases (key, version, state, blob) VALUES (?, ?, ?, ?) ON CONFLICT (key) DO NOTHING;
+-- name: update_cases
+UPDATE cases SET version = ?2, state = ?3, blob = ?4 WHERE key = ?1 AND version = ?5;
+-- name: insert_waybills
+INSERT INTO waybills (key, version, blob) VALUES (?, ?, ?) ON CONFLICT (key) DO NOTHING;
+-- name: update_waybills
+UPDATE waybills SET version = ?2, blob = ?3 WHERE key = ?1 AND version = ?4;
+-- name: insert_tallies
+INSERT INTO tallies (key, version, blob) VALUES (?, ?, ?) ON CONFLICT (key) DO NOTHING;
+-- name: update_tallies
+UPDATE tallies SET version = ?2, blob = ?3 WHERE key = ?1 AND version = ?4;
+-- name: insert_keys
+INSERT INTO keys (key, case_key) VALUES (?, ?) ON CONFLICT (key) DO NOTHING;
+-- name: insert_quota
+INSERT INTO quota (buyer, year, held_fen) VALUES (?, ?, ?) ON CONFLICT (buyer, year) DO NOTHING;
+-- name: update_quota
+UPDATE quota SET held_fen = ?3 WHERE buyer = ?1 AND year = ?2 AND held_fen = ?4;
+-- name: post
+INSERT INTO postings (document, line, kind, account, amount_fen, inbox) VALUES (?, ?, ?, ?, ?, ?);
+-- name: journal
+INSERT INTO journal (inbox, at, law, code, documents, blob) VALUES (?, ?, ?, ?, ?, ?);
+-- name: put_outbox
+INSERT INTO outbox (inbox, type, receiver, wrap, documents, created_at, blob) VALUES (?, ?, ?, ?, ?, ?, ?);
+-- name: put_timers
+INSERT INTO timers (kind, due_at, inbox, blob) VALUES (?, ?, ?, ?);
+-- name: due_timers
+SELECT id, kind, due_at, blob FROM timers WHERE state = 0 AND due_at <= ? ORDER BY due_at, id LIMIT ?;
+-- name: end_timer
+UPDATE timers SET state = 2 WHERE id = ? AND state = 0;
+-- name: due_count
+SELECT count(*) FROM timers WHERE state = 0 AND due_at <= ?;
+-- name: outbox_open
+SELECT id, inbox, type, receiver, wrap, documents, created_at, blob FROM outbox WHERE state = 0 AND id > ?
+ORDER BY id LIMIT ?;
+-- name: mark_sent
+UPDATE outbox SET state = 2 WHERE id = ?;
+-- name: send_again
+UPDATE outbox SET state = 0 WHERE inbox = ? AND state = 2;
+-- name: lease_numbers
+INSERT INTO numbers (name, next) VALUES (?, 1 + ?)
+ON CONFLICT (name) DO UPDATE SET next = numbers.next + excluded.next - 1 RETURNING next;
+-- name: put_filings
+INSERT INTO filings (code, name, roles, since, until) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (code) DO UPDATE SET name = excluded.name, roles = excluded.roles, since = excluded.since,
+until = excluded.until;
+-- name: add_filings
+INSERT INTO filings (code, name, roles, since, until) VALUES (?, ?, ?, ?, ?) ON CONFLICT (code) DO NOTHING;
+-- name: filings
+SELECT code, name, roles, since, until FROM filings;
+-- name: state_counts
+SELECT state, count(*) FROM cases GROUP BY state;
+-- name: message_counts
+SELECT (SELECT count(*) FROM inbox WHERE kind = 'message'), (SELECT coalesce(sum(documents), 0) FROM journal),
+(SELECT coalesce(sum(documents), 0) FROM outbox);
+-- name: journal_after
+SELECT position, inbox, at, law, code, blob FROM journal WHERE position > ? ORDER BY position LIMIT ?;
+-- name: journal_of
+SELECT position, inbox, at, law, code, blob FROM journal WHERE inbox IN ({in}) ORDER BY position;
+-- name: dump_cases
+SELECT key, version, state, blob FROM cases WHERE key > ? ORDER BY key LIMIT ?;
+-- name: dump_waybills
+SELECT key, version, blob FROM waybills WHERE key > ? ORDER BY key LIMIT ?;
+-- name: dump_tallies
+SELECT key, version, blob FROM tallies WHERE key > ? ORDER BY key LIMIT ?;
+-- name: dump_quota
+SELECT buyer, year, held_fen FROM quota WHERE held_fen <> 0;
+-- name: dump_postings
+SELECT document, line, kind, account, amount_fen FROM postings;
+-- name: dump_keys
+SELECT key, case_key FROM keys WHERE key > ? ORDER BY key LIMIT ?;
+-- name: case_prefix
+SELECT key, blob FROM cases WHERE key >= ?1 AND key < ?2;
+-- name: waybill_prefix
+SELECT key, blob FROM waybills WHERE key >= ?1 AND key < ?2;
+-- name: key_prefix
+SELECT key, case_key FROM keys WHERE key >= ?1 AND key < ?2;
+-- name: posting_of
+SELECT document, line, kind, account, amount_fen FROM postings WHERE document IN ({in}) ORDER BY document, line, kind;
+-- name: outbox_of
+SELECT id, type, receiver, documents, created_at, state, blob FROM outbox WHERE inbox IN ({in}) ORDER BY id;
+-- name: record_access
+INSERT INTO access (at, who, what, reason) VALUES (?, ?, ?, ?);
+-- name: archive_keys
+SELECT inbox, key_id, wrapped FROM archive WHERE key_id <> ? AND inbox > ? ORDER BY inbox LIMIT ?;
+-- name: rewrap
+UPDATE archive SET key_id = ?2, wrapped = ?3 WHERE inbox = ?1;
+-- name: reseal
+UPDATE archive SET key_id = ?2, wrapped = ?3, blob = ?4 WHERE inbox = ?1;
+-- name: held_total
+SELECT coalesce(sum(held_fen), 0) FROM quota;
+-- name: posted_total
+SELECT coalesce(sum(amount_fen), 0) FROM postings WHERE kind IN ('quota', 'quota_back');

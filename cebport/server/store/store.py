@@ -1,0 +1,329 @@
+"""What the walk asks of the store (存储): deliver, claim, facts, commit, send; the same on both databases.
+
+Nothing here decides. A write is optimistic: every row says which version it was made from, and when another
+writer was first the whole transaction is undone with StoreConflict and runs again. What is acknowledged is
+on disk: archive and inbox row in one transaction, everything a message changed in another.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from cebport.clearance.parts import PARCEL_STATES, Case, Posting, Tally, Waybill
+from cebport.faults import StoreConflict
+from cebport.server.store.engines import Engine, engine_of
+from cebport.server.vault import Vault
+
+HEAD_REVISION = "0001"
+NUMBERS_LEASED = 500
+NEW, CLAIMED, DONE, POISON = 0, 1, 2, 3
+
+encode = msgspec.msgpack.Encoder().encode
+_case_decoder = msgspec.msgpack.Decoder(Case)
+_waybill_decoder = msgspec.msgpack.Decoder(Waybill)
+_tally_decoder = msgspec.msgpack.Decoder(Tally)
+_keys_decoder = msgspec.msgpack.Decoder(list[str])
+
+
+class Route(msgspec.Struct, frozen=True, array_like=True):
+    """How a message came: the envelope's kind ("bare", "DxpMsg", "DxpMsgSv"), its id and sender."""
+
+    kind: str = "bare"
+    cop_msg_id: str = ""
+    sender: str = ""
+
+
+_route_decoder = msgspec.msgpack.Decoder(Route)
+
+
+class Delivered(NamedTuple):
+    """One arrival: authenticated peer, SHA-256 of the payload, kind (message, timer), name, route, bytes."""
+
+    peer: str
+    digest: bytes
+    kind: str
+    name: str
+    route: Route
+    received_at: int
+    raw: bytes
+
+
+class Claimed(NamedTuple):
+    """One inbox row in a worker's hands."""
+
+    inbox: int
+    kind: str
+    peer: str
+    name: str
+    route: Route
+    received_at: int
+    raw: bytes
+
+
+class OutboxRow(NamedTuple):
+    """Something to send: receipts of one type to one receiver, or (``blob`` None) made from the archive."""
+
+    id: int
+    inbox: int
+    type: str
+    receiver: str
+    wrap: int
+    documents: int
+    created_at: int
+    blob: bytes | None
+
+
+class Writes(NamedTuple):
+    """Everything that one transaction changes; versions say what each row was made from."""
+
+    cases: list[tuple[Case, int]]
+    waybills: list[tuple[Waybill, int]]
+    tallies: list[tuple[Tally, int]]
+    keys: list[tuple[str, str]]
+    quota: list[tuple[bytes, int, int, int | None]]
+    postings: list[tuple[Posting, int]]
+    journal: list[tuple[int, int, str, str, int, bytes]]
+    outbox: list[tuple[int, str, str, int, int, int, bytes | None]]
+    timers: list[tuple[str, int, int, list[str]]]
+    settled: list[tuple[int, str, int]]
+    filings: list[tuple[str, str, str, str, str]]
+    again: list[int]
+
+
+class Store:
+    """One process's door to the store."""
+
+    def __init__(self, engine: Engine, vault: Vault, worker: str = "") -> None:
+        self.engine, self.vault = engine, vault
+        self.worker = worker or f"{socket.gethostname()}:{os.getpid()}"
+        self._blocks: dict[str, tuple[int, int]] = {}
+
+    @classmethod
+    def open(cls, url: str, keys: Path | None = None, *, migrate: bool = True) -> Store:
+        """The store of a URL with its key file; brings an older schema up to date.
+
+        keys: default is ``<database file>.keys`` beside an SQLite store, and for PostgreSQL a file in the
+        user's state folder. Raises SettingsError, ChannelDown.
+        """
+        engine = engine_of(url)
+        if migrate and engine.scalar("SELECT version_num FROM alembic_version") != HEAD_REVISION:
+            upgrade(engine)
+        return cls(engine, Vault.open(keys or default_keys(url)))
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self.engine.close()
+
+    # intake: baton 1 -------------------------------------------------------------------------------
+
+    def deliver(self, arrivals: Sequence[Delivered]) -> list[tuple[int, bool]]:
+        """Archive and put into the inbox; (inbox id, whether it is new) for each. Durable on return."""
+        sealed = [self.vault.seal(arrival.raw) for arrival in arrivals]
+        given: list[tuple[int, bool]] = []
+        with self.engine.transaction():
+            archive = []
+            for arrival, seal in zip(arrivals, sealed, strict=True):
+                new = self.engine.rows("deliver", arrival.peer, arrival.digest, arrival.kind, arrival.name,
+                                       encode(arrival.route), arrival.received_at)
+                if new:
+                    given.append((new[0][0], True))
+                    archive.append((new[0][0], seal.key_id, seal.wrapped, seal.blob))
+                else:
+                    given.append((self.engine.rows("delivered", arrival.peer, arrival.digest)[0][0], False))
+            self.engine.many("archive", archive)
+            for inbox, is_new in given:
+                if not is_new:
+                    self.engine.rows("send_again", inbox)
+        return given
+
+    # the worker's side ---------------------------------------------------------------------------
+
+    def claim(self, count: int) -> list[Claimed]:
+        """Up to ``count`` waiting inbox rows, oldest first, now this worker's, with their bytes."""
+        with self.engine.transaction():
+            rows = sorted(self.engine.rows("claim", self.worker, count))
+        if not rows:
+            return []
+        blobs = {row[0]: row for row in self.engine.select("archived", [row[0] for row in rows])}
+        return [
+            Claimed(inbox, kind, peer, name, _route_decoder.decode(route), received_at,
+                    self.vault.unseal(*blobs[inbox][1:]))
+            for inbox, kind, peer, name, route, received_at in rows
+        ]
+
+    def release_dead(self) -> int:
+        """Give back what workers of this host claimed that no longer live; how many workers those were."""
+        host = socket.gethostname()
+        dead = 0
+        for (worker,) in self.engine.rows("claimers"):
+            owner, _, pid = worker.rpartition(":")
+            if owner == host and pid.isdigit() and not _alive(int(pid)):
+                with self.engine.transaction():
+                    self.engine.rows("release_claims", worker)
+                dead += 1
+        return dead
+
+    def release(self, worker: str = "") -> None:
+        """Give back what a worker (default: this one) holds."""
+        with self.engine.transaction():
+            self.engine.rows("release_claims", worker or self.worker)
+
+    def cases(self, keys: Iterable[str]) -> dict[str, Case]:
+        """Cases by key; those that are not there are not in the answer."""
+        decode = _case_decoder.decode
+        return {key: decode(blob) for key, blob in self.engine.select("cases", keys)}
+
+    def waybills(self, keys: Iterable[str]) -> dict[str, Waybill]:
+        """Waybills by key."""
+        decode = _waybill_decoder.decode
+        return {key: decode(blob) for key, blob in self.engine.select("waybills", keys)}
+
+    def tallies(self, keys: Iterable[str]) -> dict[str, Tally]:
+        """Tallies by key."""
+        decode = _tally_decoder.decode
+        return {key: decode(blob) for key, blob in self.engine.select("tallies", keys)}
+
+    def owners(self, keys: Iterable[str]) -> dict[str, str]:
+        """Business key -> case key."""
+        return dict(self.engine.select("keys", keys))
+
+    def quota(self, buyers: Iterable[bytes]) -> dict[tuple[bytes, int], int]:
+        """(buyer, year) -> held fen."""
+        return {(bytes(buyer), year): held for buyer, year, held in self.engine.select("quota", buyers)}
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """One short write transaction."""
+        with self.engine.transaction():
+            yield
+
+    def commit(self, writes: Writes) -> None:
+        """Write everything of one transaction, inside ``transaction``. Raises StoreConflict for the loser."""
+        many = self.engine.many
+        self._versioned("cases", [
+            (f"{c.orderNo}|{c.ebpCode}", c.version, STATE_NUMBERS[c.state], encode(c), before or None)
+            for c, before in writes.cases])
+        self._versioned("waybills", [
+            (f"{w.logisticsNo}|{w.logisticsCode}", w.version, encode(w), before or None) for w, before in writes.waybills])
+        self._versioned("tallies", [
+            (f"{t.copNo}|{t.operatorCode}", t.version, encode(t), before or None) for t, before in writes.tallies])
+        self._versioned("keys", [(key, case, None) for key, case in writes.keys])
+        self._versioned("quota", writes.quota)
+        many("post", [(p.document, p.line, p.kind, p.account, p.amount_fen, inbox) for p, inbox in writes.postings])
+        many("journal", writes.journal)
+        many("put_outbox", writes.outbox)
+        many("put_timers", [(kind, due, inbox, encode(keys)) for kind, due, inbox, keys in writes.timers])
+        many("add_filings", writes.filings)
+        for inbox in writes.again:
+            self.engine.rows("send_again", inbox)
+        settled = [(state, note, inbox, self.worker) for state, note, inbox in writes.settled]
+        if many("settle_inbox", settled) != len(settled):
+            raise StoreConflict(note="an inbox row is no longer this worker's")
+
+    def _versioned(self, table: str, rows: list[Any]) -> None:
+        """Insert what is new (last column None), update what was seen; fewer rows than asked: somebody was first."""
+        if not rows:
+            return
+        fresh = sorted([row[:-1] for row in rows if row[-1] is None])
+        held = sorted([row for row in rows if row[-1] is not None])
+        done = self.engine.many(f"insert_{table}", fresh) + self.engine.many(f"update_{table}", held)
+        if done != len(rows):
+            raise StoreConflict(note=f"{table}: {len(rows) - done} rows were changed by another writer")
+
+    def next(self, series: str) -> int:
+        """The next number of a series; leased in blocks, so numbers may be left out but never come twice."""
+        at, end = self._blocks.get(series, (0, 0))
+        if at >= end:
+            end = self._lease(series)
+            at = end - NUMBERS_LEASED
+        self._blocks[series] = (at + 1, end)
+        return at
+
+    def _lease(self, series: str) -> int:
+        return self.engine.lease(series, NUMBERS_LEASED)
+
+    def forget_leases(self) -> None:
+        """After an undone transaction: blocks leased inside it are not ours."""
+        self._blocks.clear()
+
+    # dispatch: baton 2 -----------------------------------------------------------------------------
+
+    def outbox(self, count: int, after: int = 0) -> list[OutboxRow]:
+        """Unsent rows, oldest first."""
+        return [OutboxRow(*row) for row in self.engine.rows("outbox_open", after, count)]
+
+    def mark_sent(self, ids: Sequence[int]) -> None:
+        """These rows are with their receivers."""
+        with self.engine.transaction():
+            if self.engine.dialect == "sqlite":
+                self.engine.many("mark_sent", [(i,) for i in ids])
+            else:
+                self.engine.rows("mark_sent", list(ids))
+
+    def archived(self, inboxes: Iterable[int]) -> dict[int, bytes]:
+        """The verbatim bytes of messages. The caller records the access where a person reads them."""
+        return {row[0]: self.vault.unseal(*row[1:]) for row in self.engine.select("archived", inboxes)}
+
+    def record_access(self, at: int, who: str, what: str, reason: str) -> None:
+        """Opening personal data is a recorded act."""
+        with self.engine.transaction():
+            self.engine.rows("record_access", at, who, what, reason)
+
+    # looking -----------------------------------------------------------------------------------------
+
+    def open_counts(self) -> tuple[int, int]:
+        """(inbox rows not done, outbox rows not sent)."""
+        row = self.engine.rows("open_counts")[0]
+        return int(row[0]), int(row[1])
+
+    def totals(self) -> dict[str, int]:
+        """Parcels by state, messages, documents, receipts: of the whole store."""
+        counts = dict(self.engine.rows("state_counts"))
+        messages, documents, receipts = self.engine.rows("message_counts")[0]
+        states = {state: int(counts.get(number, 0)) for state, number in STATE_NUMBERS.items()}
+        return {"messages": int(messages), "documents": int(documents), "parcels": sum(states.values()), **states,
+                "receipts": int(receipts)}
+
+
+STATE_NUMBERS = {state: number for number, state in enumerate(PARCEL_STATES)}
+STATE_NAMES = dict(enumerate(PARCEL_STATES))
+
+
+def default_keys(url: str) -> Path:
+    """Where the key file of a store lies unless the settings say otherwise."""
+    if url.startswith("sqlite:///"):
+        return Path(url.removeprefix("sqlite:///") + ".keys")
+    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+    name = url.split("@")[-1].split("?")[0].replace("/", "-").replace(":", "-").strip("-")
+    return state / "cebport" / f"{name}.keys"
+
+
+def upgrade(engine: Engine) -> None:
+    """Bring the schema to the newest revision (alembic)."""
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    database = engine.sqlalchemy()
+    with database.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    database.dispose()
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

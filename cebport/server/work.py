@@ -1,0 +1,259 @@
+"""The working set of one write transaction: facts read in sets, records as they change, writes at the end.
+
+Several messages share a transaction; a document sees what the documents before it changed. Nothing is read
+a document at a time: ``load`` asks for everything that the messages at hand can touch in a few look-ups.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from msgspec.structs import astuple
+
+from cebport.clearance.draft import Facts, Outcome
+from cebport.clearance.parts import (
+    CancelPart,
+    Case,
+    Event,
+    InventoryPart,
+    OrderPart,
+    PaymentPart,
+    ReturnPart,
+    SignedForPart,
+    Tally,
+    TallyPart,
+    Waybill,
+    WaybillPart,
+    case_key,
+    waybill_key,
+)
+from cebport.clearance.receipts import Receipt
+from cebport.server.store.store import Store, Writes, encode
+
+WITH_CASE = (OrderPart, PaymentPart, InventoryPart, CancelPart, ReturnPart)
+WITH_WAYBILL = (WaybillPart, SignedForPart, InventoryPart)
+
+
+def payment_key(number: str, company: str) -> str:
+    """Business key of a payment in the key table."""
+    return f"P|{number}|{company}"
+
+
+def inventory_key(cop_no: str, agent: str) -> str:
+    """Business key of an inventory in the key table."""
+    return f"I|{cop_no}|{agent}"
+
+
+def declared_key(invt_no: str) -> str:
+    """The customs number of an inventory in the key table."""
+    return f"N|{invt_no}"
+
+
+def keys_of(case: Case) -> Iterable[str]:
+    """Every business key that leads to a case: a function of the case, so a rebuild can prove the key table."""
+    for payment in case.payments:
+        yield payment_key(payment.payTransactionId, payment.payCode)
+    held = (case.inventory,) if case.inventory is not None else ()
+    for inventory in (*held, *case.past):
+        yield inventory_key(inventory.copNo, inventory.agentCode)
+        if inventory.invtNo:
+            yield declared_key(inventory.invtNo)
+
+
+class Work:
+    """See the module. ``year`` is the calendar year whose quota the documents touch."""
+
+    def __init__(self, store: Store, year: int, hash_pairs: Callable[[bytes], bytes] | None = None) -> None:
+        self.store, self.year = store, year
+        self.cases: dict[str, Case] = {}
+        self.waybills: dict[str, Waybill] = {}
+        self.tallies: dict[str, Tally] = {}
+        self.owners: dict[str, str] = {}
+        self.quota: dict[tuple[bytes, int], int] = {}
+        self._seen_versions: dict[str, int] = {}
+        self._waybill_versions: dict[str, int] = {}
+        self._tally_versions: dict[str, int] = {}
+        self._seen_quota: dict[tuple[bytes, int], int | None] = {}
+        self._changed_cases: dict[str, None] = {}
+        self._changed_waybills: dict[str, None] = {}
+        self._changed_tallies: dict[str, None] = {}
+        self._changed_quota: dict[tuple[bytes, int], None] = {}
+        self._new_keys: dict[str, str] = {}
+        self.writes = Writes([], [], [], [], [], [], [], [], [], [], [], [])
+
+    # reading ----------------------------------------------------------------------------------------
+
+    def load(self, parts: Iterable[Any], case_keys: Iterable[str] = ()) -> None:
+        """Everything that these documents (and cases) can touch."""
+        cases: dict[str, None] = dict.fromkeys(case_keys)
+        waybills: dict[str, None] = {}
+        owners: dict[str, None] = {}
+        tallies: dict[str, None] = {}
+        buyers: dict[bytes, None] = {}
+        for part in parts:
+            kind = type(part)
+            if kind in WITH_CASE:
+                cases[case_key(part.orderNo, part.ebpCode)] = None
+            if kind in WITH_WAYBILL:
+                waybills[waybill_key(part.logisticsNo, part.logisticsCode)] = None
+            if kind is InventoryPart:
+                owners[inventory_key(part.copNo, part.agentCode)] = None
+                self._add_buyer(buyers, part)
+            elif kind is PaymentPart:
+                owners[payment_key(part.payTransactionId, part.payCode)] = None
+            elif kind is TallyPart:
+                tallies[waybill_key(part.copNo, part.operatorCode)] = None
+                waybills.update(dict.fromkeys([waybill_key(n, part.logisticsCode) for n in part.waybills]))
+        self._load_cases(cases)
+        self._load_waybills(waybills)
+        if owners:
+            self.owners.update(self.store.owners(owners))
+        if tallies:
+            for key, tally in self.store.tallies(tallies).items():
+                self.tallies[key] = tally
+                self._tally_versions[key] = tally.version
+        self._load_cases({w.case: None for key in waybills if (w := self.waybills.get(key)) is not None and w.case})
+        self._load_waybills({
+            waybill_key(case.inventory.logisticsNo, case.inventory.logisticsCode): None
+            for case in self.cases.values() if case.inventory is not None})
+        for case in self.cases.values():
+            if case.inventory is not None:
+                self._add_buyer(buyers, case.inventory)
+        self._load_quota(buyers)
+
+    @staticmethod
+    def _add_buyer(buyers: dict[bytes, None], inventory: InventoryPart) -> None:
+        buyers[inventory.buyerIdNumber.hash] = None
+        if inventory.buyerIdNumber.before:
+            buyers[inventory.buyerIdNumber.before] = None
+
+    def _load_cases(self, keys: dict[str, None]) -> None:
+        wanted = [key for key in keys if key not in self.cases]
+        if wanted:
+            for key, case in self.store.cases(wanted).items():
+                self.cases[key] = case
+                self._seen_versions[key] = case.version
+
+    def _load_waybills(self, keys: dict[str, None]) -> None:
+        wanted = [key for key in keys if key not in self.waybills]
+        if wanted:
+            for key, waybill in self.store.waybills(wanted).items():
+                self.waybills[key] = waybill
+                self._waybill_versions[key] = waybill.version
+
+    def _load_quota(self, buyers: dict[bytes, None]) -> None:
+        wanted = [buyer for buyer in buyers if (buyer, self.year) not in self._seen_quota]
+        if not wanted:
+            return
+        held = self.store.quota(wanted)
+        for buyer in wanted:
+            self._seen_quota[(buyer, self.year)] = held.get((buyer, self.year))
+        for account, amount in held.items():
+            self._seen_quota.setdefault(account, amount)
+            self.quota.setdefault(account, amount)
+
+    def case_of(self, part: Any) -> Case:
+        """The parcel that a document belongs to, or an empty one; for a waybill the one that names it."""
+        kind = type(part)
+        if kind in WITH_CASE:
+            return self.cases.get(case_key(part.orderNo, part.ebpCode)) or Case(part.orderNo, part.ebpCode)
+        waybill = self.waybills.get(waybill_key(part.logisticsNo, part.logisticsCode))
+        return self.case_or_none(waybill.case if waybill is not None else "")
+
+    def case_or_none(self, key: str) -> Case:
+        """The case of a key; an empty case without number for ""."""
+        return self.cases[key] if key in self.cases else Case("", "")
+
+    def facts_of(self, part: Any, case: Case) -> Facts:
+        """What the decision may know for this document."""
+        kind = type(part)
+        source = part if kind in WITH_WAYBILL else case.inventory
+        waybill = None
+        if source is not None:
+            key = waybill_key(source.logisticsNo, source.logisticsCode)
+            waybill = self.waybills.get(key) or Waybill(source.logisticsNo, source.logisticsCode)
+        owner = ""
+        if kind is InventoryPart:
+            owner = self.owners.get(inventory_key(part.copNo, part.agentCode), "")
+        elif kind is PaymentPart:
+            owner = self.owners.get(payment_key(part.payTransactionId, part.payCode), "")
+        inventory = part if kind is InventoryPart else case.inventory
+        return Facts(self.store, waybill, self.spent(inventory), owner)
+
+    def spent(self, inventory: InventoryPart | None) -> int:
+        """What the buyer's year holds, in fen, under the hash of today and (while keys change) the one before."""
+        if inventory is None:
+            return 0
+        buyer = inventory.buyerIdNumber
+        held = self.quota.get((buyer.hash, self.year), 0)
+        return held + (self.quota.get((buyer.before, self.year), 0) if buyer.before else 0)
+
+    # changing ---------------------------------------------------------------------------------------
+
+    def take(self, outcome: Outcome, inbox: int) -> Event:
+        """The records as the outcome leaves them; gives its event."""
+        case, waybill, tally = outcome.case, outcome.waybill, outcome.tally
+        if case is not None:
+            key = case_key(case.orderNo, case.ebpCode)
+            self.cases[key] = case
+            self._changed_cases[key] = None
+            change = outcome.event.set
+            if change is not None and (change.payments or change.inventory):
+                for business in keys_of(case):
+                    if business not in self.owners:
+                        self.owners[business] = key
+                        self._new_keys[business] = key
+        if waybill is not None:
+            key = waybill_key(waybill.logisticsNo, waybill.logisticsCode)
+            self.waybills[key] = waybill
+            self._changed_waybills[key] = None
+        if tally is not None:
+            key = waybill_key(tally.copNo, tally.operatorCode)
+            self.tallies[key] = tally
+            self._changed_tallies[key] = None
+        for buyer, year, amount in outcome.quota:
+            account = (buyer, year)
+            if account not in self._seen_quota:
+                held = self.store.quota([buyer])
+                self._seen_quota[account] = held.get(account)
+                self.quota.setdefault(account, held.get(account, 0))
+            self.quota[account] = self.quota.get(account, 0) + amount
+            self._changed_quota[account] = None
+        postings = self.writes.postings
+        for posting in outcome.event.postings:
+            postings.append((posting, inbox))
+        return outcome.event
+
+    def send(self, receipts: Iterable[Receipt], inbox: int, created_at: int) -> None:
+        """Put receipts into the outbox: one row a type and receiver, at most 100 documents a row."""
+        grouped: dict[tuple[str, Any], list[Any]] = {}
+        for receipt in receipts:
+            held = grouped.get((receipt.type, receipt.reply))
+            if held is None:
+                held = grouped[(receipt.type, receipt.reply)] = []
+            if receipt.lines:
+                held.append((astuple(receipt.head), [astuple(line) for line in receipt.lines]))
+            else:
+                held.append((astuple(receipt.head), ()))
+        hide, rows = self.store.vault.hide, self.writes.outbox
+        for (kind, reply), documents in grouped.items():
+            for start in range(0, len(documents), 100):
+                chunk = documents[start : start + 100]
+                blob = hide(encode(chunk))
+                for receiver in (reply.dxp_id, *reply.copies):
+                    rows.append((inbox, kind, receiver, int(reply.wrapped), len(chunk), created_at, blob))
+
+    def finish(self) -> Writes:
+        """What to commit: every changed record with the version it was made from."""
+        writes = self.writes
+        for key in self._changed_cases:
+            writes.cases.append((self.cases[key], self._seen_versions.get(key, 0)))
+        for key in self._changed_waybills:
+            writes.waybills.append((self.waybills[key], self._waybill_versions.get(key, 0)))
+        for key in self._changed_tallies:
+            writes.tallies.append((self.tallies[key], self._tally_versions.get(key, 0)))
+        writes.keys.extend(self._new_keys.items())
+        for account in self._changed_quota:
+            writes.quota.append((*account, self.quota[account], self._seen_quota[account]))
+        return writes
