@@ -18,11 +18,13 @@ from cebport.clearance.match import match, tax_total
 from cebport.clearance.parts import Bill, Hold, InventoryPart, PaymentPart, Reason, case_key
 from cebport.clearance.receipts import BUILDERS, bill_receipt, info_of, words
 from cebport.clearance.taking import timer_in
-from cebport.faults import ERROR
+from cebport.faults import ERROR, WARNING
 from cebport.values import plain
 
 YEAR_CODE = "1313"
-BONDED_ONLY = "bonded_only"
+ALL_DOCUMENTS = ("order", "payment", "waybill")
+DIRECT_MODES = ("9610",)
+NO_REMARK_BROKEN = frozenset({"listed", "not_required"})
 
 
 def conclude(draft: Draft) -> None:
@@ -31,7 +33,7 @@ def conclude(draft: Draft) -> None:
     if inventory is None or inventory.status != states.SENT:
         return
     mode_row = draft.view.mode(inventory.tradeMode)
-    needed = draft.view.get(f"duty.documents.{inventory.tradeMode}", ("order", "payment", "waybill"))
+    needed = draft.view.get(f"duty.documents.{inventory.tradeMode}") or ALL_DOCUMENTS
     payment, waybill = _payment(draft), draft.waybill_part
     order = draft.order
     if order is None or order.status not in DECLARED:
@@ -70,19 +72,17 @@ def _payment(draft: Draft) -> PaymentPart | None:
 
 def listing_reasons(draft: Draft, inventory: InventoryPart, reasons: list[Reason]) -> None:
     """The positive list (正面清单): absence from a full edition refuses, from a loaded sample only warns."""
-    if not draft.view.get("positive_list.required", True):
-        return
     for line in inventory.lines:
         listing = draft.view.listed(line.gcode, inventory.tradeMode)
-        if listing.state == "listed":
+        if listing.state in NO_REMARK_BROKEN:
             continue
         path = f"CEB621/gnum={line.gnum}/gcode"
         if listing.state == "absent":
-            severity = ERROR if listing.complete else "warning"
+            severity = ERROR if listing.complete else WARNING
             reasons.append(Reason("LAW-LIST-ABSENT", severity, path, line.gcode, listing.edition))
         else:
-            severity = ERROR if listing.state == BONDED_ONLY else "warning"
-            reasons.append(Reason("LAW-LIST-REMARK", severity, path, line.gcode, f"{listing.state} {listing.edition}"))
+            reasons.append(Reason("LAW-LIST-REMARK", ERROR, path, line.gcode,
+                                  f"{listing.remark or listing.remark_kind} {listing.edition}"))
 
 
 def limit_reason(treated: tax.Treatment) -> Reason:
@@ -128,7 +128,7 @@ def store(draft: Draft, inventory: InventoryPart, payment: PaymentPart | None, v
     if draft.waybill_part is not None:
         draft.waybill_part = say(draft, "waybill", draft.waybill_part, states.STORED)
     draft.names.append("matched")
-    if treated.action == "inside" or draft.view["tax.over_limit"].get("counts_in_year", True):
+    if treated.action == "inside" or draft.view["tax.over_limit"]["counts_in_year"]:
         hold = Hold(inventory.buyerIdNumber.hash, year, books.to_fen(value))
         draft.hold = hold
         draft.postings.extend(books.hold_postings(invt_no, hold))
@@ -144,8 +144,8 @@ def store(draft: Draft, inventory: InventoryPart, payment: PaymentPart | None, v
 
 def waits_for_tally(draft: Draft, inventory: InventoryPart) -> bool:
     """Whether the place holds a direct parcel until its tally says it arrived (by default no row does)."""
-    return inventory.tradeMode in draft.view.get("duty.tally_modes", ("9610",)) and bool(
-        draft.view.get("duty.tally", False)) and not draft.arrived
+    modes = draft.view.get("duty.tally_modes") or DIRECT_MODES
+    return bool(draft.view.get("duty.tally")) and inventory.tradeMode in modes and not draft.arrived
 
 
 def release(draft: Draft, *, full: bool) -> None:
@@ -167,7 +167,7 @@ def release(draft: Draft, *, full: bool) -> None:
     draft.released_at = inventory.said
     draft.names.append("released")
     draft.inventory = bill(draft, inventory, made)
-    close_days = int(draft.view.get("clearance.close_days", 0))
+    close_days = int(draft.view.get("clearance.close_days") or 0)
     if close_days == 0:
         close(draft)
     else:
@@ -192,7 +192,7 @@ def summary_timer(draft: Draft) -> Any:
     """The first summary day after the waiting days (汇总征税): daily, half month or month by the row."""
     wait_days = int(draft.view["collect.wait_days"])
     day = draft.view.day + timedelta(days=wait_days + 1)
-    rhythm = draft.view.get("collect.summary", "daily")
+    rhythm = draft.view.get("collect.summary") or "daily"
     if rhythm == "half_month":
         first_of_next = (day.replace(day=1) + timedelta(days=32)).replace(day=1)
         day = day if day.day in (1, 16) else day.replace(day=16) if day.day < 16 else first_of_next

@@ -13,7 +13,7 @@ from cebport.clearance.draft import Draft, Timer, receipt_guid
 from cebport.clearance.parts import Reason
 from cebport.clearance.receipts import BUILDERS, explained, words
 from cebport.faults import ERROR
-from cebport.messages.codes import receipt_code
+from cebport.messages.codes import receipt_codes
 
 MESSAGE_OF = {
     "order": "CEB311Message",
@@ -48,14 +48,16 @@ def admission(kind: str, part: Any, held: Any, in_use: bool) -> Reason | None:
 
 
 CODE_OF_REASON = {"KEY-EXISTS": "exists", "KEY-MISSING": "missing", "KEY-STATE": "state", "KEY-STALE": "stale",
-                  "KEY-WAYBILL-USED": "content", "KEY-ORDER-DECLARED": "exists"}
+                  "KEY-WAYBILL-USED": "content", "KEY-ORDER-DECLARED": "exists",
+                  "REQUEST-NO-INVENTORY": "inventory", "REQUEST-OTHER-PARTY": "declarant", "REQUEST-STATE": "state",
+                  "RETURN-WINDOW": "state", "RETURN-LINE": "line", "RETURN-QUANTITY": "line"}
 
 
 def refuse(draft: Draft, kind: str, part: Any, reason: Reason) -> None:
     """The document is not taken: its receipt carries the official code, the parcel stays as it is."""
     draft.names.append(f"{kind} refused")
     draft.why.append(reason)
-    status = receipt_code(MESSAGE_OF[kind], CODE_OF_REASON[reason.rule])
+    status = receipt_codes()[MESSAGE_OF[kind]][CODE_OF_REASON[reason.rule]]
     if kind in ("inventory", "return") and not part.preNo:
         part = draft.said(part, preNo=pre_number(draft, PRE_LETTERS[kind]))
     info = explained(reason).message.zh

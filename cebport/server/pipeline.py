@@ -1,0 +1,343 @@
+"""The walk of a message (报文处理): from inbox rows to everything that follows from them.
+
+    prepare   unwrap -> parse -> verify -> check -> parts        in parallel, no lock, nothing written
+    settle    facts -> view -> decide -> records, postings       in one short write transaction
+    commit    records, journal, books, outbox, inbox done        atomically (durable baton 2)
+
+``receive`` is the whole walk. A lost race undoes the transaction and settles again; whatever is killed
+before the commit leaves its inbox rows to be claimed anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from cebport.clearance.arrivals import Tick, arrive, decide_tally, tick
+from cebport.clearance.case import decide
+from cebport.clearance.draft import Facts, Timer, receipt_guid
+from cebport.clearance.parts import (
+    Case,
+    Event,
+    Reason,
+    Tally,
+    TallyPart,
+    Waybill,
+    case_key,
+    waybill_key,
+)
+from cebport.clearance.receipts import BUILDERS, INFO_CHARS_MAX, Receipt
+from cebport.clearance.taking import PRE_LETTERS
+from cebport.faults import ERROR, Fault, Malformed, StoreConflict
+from cebport.messages import envelope, rules, signature, wire
+from cebport.messages.codes import receipt_codes
+from cebport.messages.documents import Message
+from cebport.messages.trust import TrustStore
+from cebport.policy import Policy
+from cebport.server.blind import Blinder
+from cebport.server.filings import Filings
+from cebport.server.store.store import DONE, Claimed, Store, encode
+from cebport.server.work import Work
+from cebport.values import BEIJING, beijing_day
+
+CONFLICT_TRIES_MAX = 50
+DOCUMENTS_A_TRANSACTION = 400
+"""The named bound of one write transaction: so many documents take some 20 ms on SQLite."""
+DECLARATIONS = frozenset({"CEB311Message", "CEB411Message", "CEB511Message", "CEB513Message", "CEB621Message",
+                          "CEB623Message", "CEB625Message", "CEB711Message"})
+DECLARANT_FIELDS: Mapping[str, tuple[str, ...]] = {
+    "CEB311Message": ("ebpCode", "ebcCode"),
+    "CEB411Message": ("payCode",),
+    "CEB511Message": ("logisticsCode",),
+    "CEB513Message": ("logisticsCode",),
+    "CEB621Message": ("agentCode",),
+    "CEB623Message": ("agentCode",),
+    "CEB625Message": ("agentCode",),
+    "CEB711Message": ("operatorCode",),
+}
+"""Whose certificate may sign: one of these fields must be a declarant of the certificate."""
+
+
+@dataclass(slots=True)
+class Prepared:
+    """A message ready to be settled: its parts, what of them is refused and why, or why there are none."""
+
+    row: Claimed
+    type: str = ""
+    parts: list[Any] = field(default_factory=list)
+    refused: dict[int, tuple[str, list[Fault]]] = field(default_factory=dict)
+    warned: dict[int, list[Fault]] = field(default_factory=dict)
+    unreadable: list[Fault] = field(default_factory=list)
+    reply_to: str = ""
+    wrapped: bool = False
+    data_copies: tuple[str, ...] = ()
+    unfiled: list[tuple[str, str, str]] = field(default_factory=list)
+
+
+class Pipeline:
+    """The walk with everything it needs; one a worker process."""
+
+    def __init__(self, store: Store, policy: Policy, trust: TrustStore, filings: Filings, *, profile: str,
+                 clock: Callable[[], datetime], code: str = "") -> None:
+        self.store, self.policy, self.trust, self.filings = store, policy, trust, filings
+        self.profile, self.clock, self.code = profile, clock, code
+        self.blinder = Blinder(store.vault)
+        self._views: dict[tuple[Any, str], Any] = {}
+
+    # ── the walk ────────────────────────────────────────────────────────────────────────────────────
+
+    def receive(self, claimed: Sequence[Claimed]) -> int:
+        """Take claimed inbox rows through the whole walk; how many documents that were."""
+        now = self.clock()
+        prepared = [self.prepare(row, now) for row in claimed]
+        documents = 0
+        while prepared:
+            group = self._group(prepared)
+            prepared = prepared[len(group):]
+            self._settle_and_commit(group, now)
+            documents += sum(len(one.parts) for one in group)
+        return documents
+
+    @staticmethod
+    def _group(prepared: Sequence[Prepared]) -> list[Prepared]:
+        """As many of the first messages as fit one transaction; at least one."""
+        group: list[Prepared] = []
+        documents = 0
+        for one in prepared:
+            if group and documents + len(one.parts) > DOCUMENTS_A_TRANSACTION:
+                break
+            group.append(one)
+            documents += len(one.parts)
+        return group
+
+    def _settle_and_commit(self, group: Sequence[Prepared], now: datetime) -> None:
+        for attempt in range(CONFLICT_TRIES_MAX):
+            try:
+                with self.store.transaction():
+                    work = Work(self.store, beijing_day(now).year)
+                    work.load([part for one in group for part in one.parts], self._case_keys(group))
+                    for one in group:
+                        self.settle(work, one, now)
+                    self.store.commit(work.finish())
+                return
+            except StoreConflict:
+                self.store.forget_leases()
+                if attempt + 1 == CONFLICT_TRIES_MAX:
+                    raise
+            except BaseException:
+                self.store.forget_leases()
+                raise
+
+    @staticmethod
+    def _case_keys(group: Sequence[Prepared]) -> list[str]:
+        return [key for one in group for part in one.parts if type(part) is tuple for key in part[1:]]
+
+    def view(self, now: datetime, place: str) -> Any:
+        """The law of the day at a place, for this window's profile."""
+        day = beijing_day(now)
+        view = self._views.get((day, place))
+        if view is None:
+            view = self._views[(day, place)] = self.policy.at(day, place, profile=self.profile)
+        return view
+
+    # ── prepare: no lock ────────────────────────────────────────────────────────────────────────────
+
+    def prepare(self, row: Claimed, now: datetime) -> Prepared:
+        """unwrap, parse, verify, check, parts: everything that needs no store."""
+        one = Prepared(row, wrapped=row.route.kind != "bare", reply_to=row.route.sender)
+        if row.kind == "timer":
+            kind, *keys = row.raw.decode().split("\n")
+            one.type, one.parts = kind, [(kind, key) for key in keys]
+            return one
+        try:
+            payload = envelope.unwrap(row.raw).payload if one.wrapped else row.raw
+            tree = wire.parse_tree(payload)
+        except Malformed as malformed:
+            one.unreadable = list(malformed.faults)
+            return one
+        one.type = tree.type
+        one.unreadable = self._misfit(tree)
+        one.reply_to = one.reply_to or wire.reply_to(tree)
+        if one.unreadable:
+            return one
+        message = wire.message_of(tree)
+        one.parts = self.blinder.parts(message, row.inbox, wrapped=one.wrapped)
+        one.data_copies = tuple(
+            s.dxpAddress for s in message.subscribes if s.status.upper() in ("ALL", "DATA") and s.dxpAddress)
+        view = self.view(now, "CN")
+        if not self._trusted(one, message, tree, view, now):
+            return one
+        self._checked(one, message, view, now)
+        return one
+
+    def _misfit(self, tree: Any) -> list[Fault]:
+        """Why the message as a whole is none of ours: the schema, or a kind that only customs sends."""
+        if tree.type not in DECLARATIONS:
+            return [wire.fault("CEB-XML-030", path=tree.type, found=tree.type)]
+        return [fault for fault in wire.schema_faults(tree) if fault.severity == ERROR]
+
+    def _trusted(self, one: Prepared, message: Message, tree: Any, view: Any, now: datetime) -> bool:
+        """Signature and declarant; a message that fails is refused document by document."""
+        verdict = signature.verify(tree, self.trust, now)
+        action = view.verdict_action(message.type, verdict.verdict)
+        codes = receipt_codes()[message.type]
+        if action == "refuse":
+            faults = [f for f in verdict.faults if f.severity == ERROR] or list(verdict.faults)
+            one.refused = {i: (codes["signature"], faults) for i in range(len(one.parts))}
+            return False
+        if verdict.certificate is None or view.trust.get("any_declarant"):
+            return True
+        owners = self.trust.owners(verdict.certificate, now)
+        if owners is None:
+            return True
+        fields = DECLARANT_FIELDS[message.type]
+        for index, document in enumerate(message.documents):
+            declarants = [getattr(document.head, name) for name in fields]
+            if owners.isdisjoint(declarants):
+                fault = signature.declarant_fault(declarants, owners, verdict.subject, path=fields[0],
+                                                  document=index + 1)
+                one.refused[index] = (codes["declarant"], [fault])
+        return True
+
+    def _checked(self, one: Prepared, message: Message, view: Any, now: datetime) -> None:
+        """Rules and filings: what is wrong with each document by itself."""
+        found: dict[int, list[Fault]] = {}
+        for fault in rules.check(message, view.practice, view.day, now):
+            targets = [fault.document - 1] if fault.document else range(len(one.parts))
+            for index in targets:
+                found.setdefault(index, []).append(fault)
+        for index, faults in found.items():
+            code = rules.receipt_code(message.type, faults)
+            if code and index not in one.refused:
+                one.refused[index] = (code, [f for f in faults if f.severity == ERROR])
+            elif not code:
+                one.warned[index] = faults
+        self.filings.check(one, message, view)
+
+    # ── settle: inside the write transaction ────────────────────────────────────────────────────────
+
+    def settle(self, work: Work, one: Prepared, now: datetime) -> None:
+        """What the message does: one outcome a document, its records, events and receipts."""
+        inbox, at = one.row.inbox, int(now.timestamp() * 1000)
+        events: list[Event] = []
+        receipts: list[Receipt] = []
+        timers: list[Timer] = []
+        if one.unreadable:
+            events.append(_unreadable_event(one))
+            work.writes.outbox.append((inbox, "900", one.reply_to, int(one.wrapped), 1, at, None))
+        for index, part in enumerate(one.parts):
+            if index in one.refused:
+                self._refuse(one, index, part, events, receipts, now, at)
+                continue
+            for outcome in self._outcomes(work, one, part, now, at):
+                event = work.take(outcome, inbox)
+                if index in one.warned:
+                    event = _with_warnings(event, one.warned.pop(index))
+                events.append(event)
+                receipts.extend(outcome.receipts)
+                timers.extend(outcome.timers)
+        work.send(receipts, inbox, at)
+        for receiver in one.data_copies:
+            work.writes.outbox.append((inbox, "DATA", receiver, int(one.wrapped), 0, at, None))
+        self._file_timers(work, timers, inbox)
+        documents = len(one.parts) if one.row.kind == "message" else 0
+        work.writes.journal.append((inbox, at, self.policy.edition, self.code, documents,
+                                    self.store.vault.squeeze(encode(events))))
+        work.writes.settled.append((DONE, one.unreadable[0].code if one.unreadable else "", inbox))
+        work.writes.filings.extend((code, name, role, "", "") for code, name, role in one.unfiled)
+
+    def _outcomes(self, work: Work, one: Prepared, part: Any, now: datetime, at: int) -> Any:
+        """The decisions that one document causes: one, or for a tally one a waybill."""
+        kind = type(part)
+        if kind is tuple:
+            case = work.case_or_none(part[1])
+            yield tick(Tick(part[0], one.row.inbox, 0), case, work.facts_of(_Bare, case),
+                       self.view(now, _place(case)), at)
+            return
+        if kind is TallyPart:
+            yield from self._tally(work, part, now, at)
+            return
+        case = work.case_of(part)
+        place = getattr(part, "customsCode", "") or _place(case)
+        yield decide(part, case, work.facts_of(part, case), self.view(now, place), at)
+
+    def _tally(self, work: Work, part: TallyPart, now: datetime, at: int) -> Any:
+        key = waybill_key(part.copNo, part.operatorCode)
+        held = work.tallies.get(key) or Tally(part.copNo, part.operatorCode)
+        outcome = decide_tally(part, Facts(self.store, tally=held), self.view(now, part.customsCode), at)
+        yield outcome
+        if outcome.tally is None or not outcome.tally.part.rkdNo:
+            return
+        for number in part.waybills:
+            waybill = work.waybills.get(waybill_key(number, part.logisticsCode)) or Waybill(number, part.logisticsCode)
+            case = work.case_or_none(waybill.case)
+            facts = Facts(self.store, waybill, work.spent(case.inventory))
+            yield arrive(outcome.tally.part.rkdNo, case, facts, self.view(now, part.customsCode), at,
+                         part.inbox, part.index)
+
+    def _refuse(self, one: Prepared, index: int, part: Any, events: list[Event], receipts: list[Receipt],
+                now: datetime, at: int) -> None:
+        """A document that does not get in: a receipt with the official code, an event, no record."""
+        code, faults = one.refused[index]
+        kind, build = BUILDERS[type(part)]
+        if kind in PRE_LETTERS:
+            letter, day = PRE_LETTERS[kind], beijing_day(now).strftime("%Y%m%d")
+            part = _numbered(part, f"{letter}{day}{self.store.next(f'pre/{letter}/{day}'):09d}")
+        info = "；".join(dict.fromkeys(f"{f.message.zh}" for f in faults))[:INFO_CHARS_MAX] or code
+        receipts.append(build(part, code, at, info, receipt_guid(part.guid, code, at)))
+        events.append(Event(
+            name=f"{kind} refused at the window", index=index + 1,
+            case=case_key(part.orderNo, part.ebpCode) if hasattr(part, "ebpCode") else "",
+            waybill=waybill_key(part.logisticsNo, part.logisticsCode) if hasattr(part, "logisticsNo") else "",
+            why=tuple(Reason(f.code, f.severity, f.path, f.found, f.expected, f.source) for f in faults),
+            receipts=((BUILT[kind], code),)))
+
+    def _file_timers(self, work: Work, timers: Sequence[Timer], inbox: int) -> None:
+        """One row for all timers of a message that fall due together."""
+        grouped: dict[tuple[str, int], list[str]] = {}
+        for timer in timers:
+            grouped.setdefault((timer.kind, timer.due_at), []).append(timer.case)
+        for (kind, due_at), keys in grouped.items():
+            work.writes.timers.append((kind, due_at, inbox, keys))
+
+
+class _Bare:
+    """Stands for no document where only a case is looked at."""
+
+
+BUILT = {"order": "312", "payment": "412", "waybill": "512", "waybill_state": "514", "inventory": "622",
+         "cancel": "624", "return": "626", "tally": "712"}
+
+
+def _place(case: Case) -> str:
+    """The place of a case is its inventory's customs office; until there is one, the nation."""
+    return case.inventory.customsCode if case.inventory is not None else "CN"
+
+
+def _numbered(part: Any, pre_no: str) -> Any:
+    from msgspec.structs import replace
+
+    return replace(part, preNo=pre_no)
+
+
+def _with_warnings(event: Event, faults: Sequence[Fault]) -> Event:
+    from msgspec.structs import replace
+
+    said = tuple(Reason(f.code, f.severity, f.path, f.found, f.expected, f.source) for f in faults)
+    return replace(event, why=(*event.why, *said))
+
+
+def _unreadable_event(one: Prepared) -> Event:
+    return Event(
+        name="message unreadable",
+        why=tuple(Reason(f.code, f.severity, f.path, f.found, f.expected, f.source) for f in one.unreadable[:50]),
+        receipts=(("900", "-1"),))
+
+
+def clock_of(on: datetime | None) -> Callable[[], datetime]:
+    """The clock of a run: fixed at ``on``, or the machine's in Beijing."""
+    if on is not None:
+        return lambda: on
+    return lambda: datetime.now(BEIJING)
