@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from cebport.faults import Fault, fault_of
 from cebport.messages import codes, shape
+from cebport.messages.masks import mask
 from cebport.values import CNY, ZERO, is_day8, plain, time14
 
 if TYPE_CHECKING:
@@ -44,6 +45,9 @@ clock: how far a document may be dated after the clock, for senders whose clocks
 OFF_BY_DEFAULT = frozenset({"RULE-NET-SUM", "RULE-WAYBILL-BILL"})
 """Rules that only a practice turns on: hot loops ask here before they look. The catalog says the same."""
 
+FAULTS_MAX = 1000
+"""So many faults of one severity are listed for one document; one more says that there are others."""
+
 NEVER = "~"
 """Later than every time written in digits: there is no clock to judge by."""
 
@@ -63,11 +67,6 @@ def catalog() -> Mapping[str, Mapping[str, Any]]:
     return yaml.load(FAULTS_FILE.read_text(encoding="utf-8"), loader)
 
 
-def masked(text: str) -> str:
-    """A person's number as a fault shows it: the first two and the last two characters."""
-    return text[:2] + "*" * (len(text) - 4) + text[-2:] if len(text) > 6 else "*" * len(text)
-
-
 def is_moment(text: str) -> bool:
     """Whether the text is a moment that exists, YYYYMMDDhhmmss; days are remembered."""
     return (
@@ -85,12 +84,13 @@ class Report:
     """The faults of one message, under one practice, by one law day and one clock."""
 
     __slots__ = (
-        "clock", "day8", "faults", "goods_sum", "latest8", "latest14", "line_total", "on", "order_total",
-        "practice", "price_rounding", "shape", "type", "uuid",
+        "clock", "counts", "day8", "faults", "goods_sum", "latest8", "latest14", "line_total", "on",
+        "order_total", "practice", "price_rounding", "shape", "type", "uuid",
     )  # fmt: skip
 
     def __init__(self, message: Message, practice: Mapping[str, Any], on: date, now: datetime | None) -> None:
         self.faults: list[Fault] = []
+        self.counts: dict[tuple[int | None, str], int] = {}
         self.practice = practice
         self.on = on
         self.type = message.type
@@ -130,6 +130,11 @@ class Report:
         severity = self.practice.get(rule) or entry["severity"]
         if severity == "off":
             return
+        listed = self.counts[document, severity] = self.counts.get((document, severity), 0) + 1
+        if listed > FAULTS_MAX:
+            if listed > FAULTS_MAX + 1:
+                return
+            entry, path, found, expected = catalog()["RULE-MORE"], "", FAULTS_MAX, ""
         code = entry.get("official", {}).get(self.type) or entry["code"]
         self.faults.append(
             fault_of({code: entry}, code, document=document, path=path, found=found, expected=expected,
@@ -202,7 +207,7 @@ def check_person(report: Report, number: int, role: str, id_type: str, id_number
     field = role + "IdNumber"
     for problem in problems:
         rule = _IDENTITY_RULES[problem]
-        report.head(rule, number, field, masked(id_number), prefix=id_number[:6])
+        report.head(rule, number, field, mask(field, id_number), prefix=id_number[:6])
 
 
 _IDENTITY_RULES = {
@@ -245,7 +250,7 @@ def check_currency(report: Report, number: int, head: Any) -> None:
 def unknown_codes(
     report: Report, list_name: str, number: int, record: Any, fields: Iterable[str], row: int = 0
 ) -> None:
-    """Name the fields whose code is not in our list, in the head or line ``row``: called when one was seen."""
+    """Name the fields whose code is not in our list, in head or line ``row``: called when one was seen."""
     known = codes.codes_on(list_name, report.on)
     about = codes.about(list_name)
     rule = _LIST_RULES[list_name]

@@ -35,6 +35,6 @@ def mask(field: str, value: str) -> str:
 
 def _ends(value: str, head: int, tail: int) -> str:
     hidden = len(value) - head - tail
-    if hidden < head:
+    if hidden <= tail:
         return value[:1] + HIDDEN * (len(value) - 1) if len(value) > 1 else HIDDEN
     return value[:head] + HIDDEN * hidden + (value[-tail:] if tail else "")

@@ -1,7 +1,7 @@
 """The rules of the message text (规则检查): every formula and field rule, every fault of a message.
 
-``check`` takes a message that fits the schema and returns all it breaks. What a rule weighs is the practice's
-to say: a mapping from rule id (tables/faults_rule.yaml) to severity, plus tolerances (fields.TOLERANCES). What
+``check`` takes a message that fits the schema and returns all it breaks. What a rule weighs, the practice
+says: a mapping from rule id (tables/faults_rule.yaml) to severity, plus tolerances (fields.TOLERANCES). What
 needs a second document (the three-document match), the law or the store is not judged here.
 
 One function a message, written straight: in a message without faults nothing is built, and a hundred
@@ -106,6 +106,7 @@ def receipt_code(message_type: str, faults: Iterable[Fault]) -> str:
 def _one_by_one(report: Report, rules: Callable[..., None], documents: Sequence[Document]) -> None:
     """The way for messages built by hand: a document that lacks required fields gets that fault instead."""
     report.faults = [fault for fault in report.faults if fault.document is None]
+    report.counts.clear()
     for number, document in enumerate(documents, 1):
         try:
             rules(report, (document,), number)

@@ -43,7 +43,7 @@ class Shape(NamedTuple):
 
 
 class DsType(NamedTuple):
-    """A type of the Signature: content model (None: text), as written, text allowed, simple type, attributes."""
+    """A type of the Signature: content model (None: text), as written, mixed, simple type, attributes."""
 
     content: str | None
     said: str

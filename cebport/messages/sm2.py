@@ -130,7 +130,7 @@ def _in_range(signature: bytes) -> bool:
 # ── the two backends ────────────────────────────────────────────────────────────────────────────────
 
 
-class _Libcrypto:
+class Libcrypto:
     """The functions of libcrypto 3 that SM2 needs. Raises OSError when the library is not there."""
 
     name = "libcrypto"
@@ -261,7 +261,7 @@ class _Libcrypto:
             self.lib.BN_clear_free(big)
 
 
-class _Gmssl:
+class Gmssl:
     """The same by the pure Python package gmssl: right, but some forty times slower."""
 
     name = "gmssl"
@@ -305,10 +305,10 @@ class _Gmssl:
 
 
 @lru_cache(1)
-def backend() -> _Libcrypto | _Gmssl:
+def backend() -> Libcrypto | Gmssl:
     """libcrypto when it has SM2 and passes a trial, else gmssl with a warning."""
     try:
-        found = _Libcrypto()
+        found = Libcrypto()
         if found.multiply_g(1) != G:
             raise OSError("this libcrypto multiplies wrongly on the SM2 curve")
         return found
@@ -318,7 +318,7 @@ def backend() -> _Libcrypto | _Gmssl:
             RuntimeWarning,
             stacklevel=2,
         )
-        return _Gmssl()
+        return Gmssl()
 
 
 # ── keys ────────────────────────────────────────────────────────────────────────────────────────────
@@ -417,7 +417,7 @@ def _nonces(scalar: int, e: bytes) -> Any:
         value = hmac.digest(key, value, "sha256")
 
 
-def _sign_with_nonces(curve: _Libcrypto | _Gmssl, scalar: int, e: bytes) -> bytes:
+def _sign_with_nonces(curve: Libcrypto | Gmssl, scalar: int, e: bytes) -> bytes:
     """r = e + x1, s = (k - r d) / (1 + d), with the first derived nonce that gives a valid pair."""
     number = int.from_bytes(e, "big")
     inverse = pow(1 + scalar, -1, N)

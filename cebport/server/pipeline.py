@@ -37,6 +37,7 @@ from cebport.messages.documents import Message
 from cebport.messages.trust import TrustStore
 from cebport.policy import Policy
 from cebport.server.blind import Blinder
+from cebport.server.dispatch import fault_from, misfit, oversized_parts
 from cebport.server.filings import Filings
 from cebport.server.store.store import DONE, Claimed, Store, encode
 from cebport.server.work import Work
@@ -45,8 +46,6 @@ from cebport.values import BEIJING, beijing_day
 CONFLICT_TRIES_MAX = 50
 DOCUMENTS_A_TRANSACTION = 400
 """The named bound of one write transaction: so many documents take some 20 ms on SQLite."""
-DECLARATIONS = frozenset({"CEB311Message", "CEB411Message", "CEB511Message", "CEB513Message", "CEB621Message",
-                          "CEB623Message", "CEB625Message", "CEB711Message"})
 DECLARANT_FIELDS: Mapping[str, tuple[str, ...]] = {
     "CEB311Message": ("ebpCode", "ebcCode"),
     "CEB411Message": ("payCode",),
@@ -151,6 +150,10 @@ class Pipeline:
             kind, *keys = row.raw.decode().split("\n")
             one.type, one.parts = kind, [(kind, key) for key in keys]
             return one
+        if row.kind == "oversize":
+            faults, one.type, _ = oversized_parts(row.raw)
+            one.unreadable = [fault_from(fault) for fault in faults]
+            return one
         try:
             payload = envelope.unwrap(row.raw).payload if one.wrapped else row.raw
             tree = wire.parse_tree(payload)
@@ -158,7 +161,7 @@ class Pipeline:
             one.unreadable = list(malformed.faults)
             return one
         one.type = tree.type
-        one.unreadable = self._misfit(tree)
+        one.unreadable = misfit(tree)
         one.reply_to = one.reply_to or wire.reply_to(tree)
         if one.unreadable:
             return one
@@ -171,12 +174,6 @@ class Pipeline:
             return one
         self._checked(one, message, view, now)
         return one
-
-    def _misfit(self, tree: Any) -> list[Fault]:
-        """Why the message as a whole is none of ours: the schema, or a kind that only customs sends."""
-        if tree.type not in DECLARATIONS:
-            return [wire.fault("CEB-XML-030", path=tree.type, found=tree.type)]
-        return [fault for fault in wire.schema_faults(tree) if fault.severity == ERROR]
 
     def _trusted(self, one: Prepared, message: Message, tree: Any, view: Any, now: datetime) -> bool:
         """Signature and declarant; a message that fails is refused document by document."""

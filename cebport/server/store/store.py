@@ -67,6 +67,21 @@ class Claimed(NamedTuple):
     raw: bytes
 
 
+class InboxRow(NamedTuple):
+    """An inbox row without its bytes. state: 0 new, 1 claimed, 2 done, 3 poison; note says why."""
+
+    inbox: int
+    peer: str
+    digest: bytes
+    kind: str
+    name: str
+    route: Route
+    received_at: int
+    state: int
+    worker: str
+    note: str
+
+
 class OutboxRow(NamedTuple):
     """Something to send: receipts of one type to one receiver, or (``blob`` None) made from the archive."""
 
@@ -266,6 +281,23 @@ class Store:
                 self.engine.many("mark_sent", [(i,) for i in ids])
             else:
                 self.engine.rows("mark_sent", list(ids))
+
+    def end_timers(self, ids: Sequence[int]) -> None:
+        """These timers have rung."""
+        with self.engine.transaction():
+            if self.engine.dialect == "sqlite":
+                self.engine.many("end_timer", [(i,) for i in ids])
+            else:
+                self.engine.rows("end_timer", list(ids))
+
+    def inbox_row(self, inbox: int) -> InboxRow:
+        """One inbox row as it stands. Raises KeyError when there is none."""
+        rows = self.engine.rows("inbox_row", inbox)
+        if not rows:
+            raise KeyError(inbox)
+        number, peer, digest, kind, name, route, received_at, state, worker, note = rows[0]
+        return InboxRow(number, peer, bytes(digest), kind, name, _route_decoder.decode(route), received_at, state,
+                        worker, note)
 
     def archived(self, inboxes: Iterable[int]) -> dict[int, bytes]:
         """The verbatim bytes of messages. The caller records the access where a person reads them."""

@@ -1,0 +1,117 @@
+"""Send and receive folders (收发文件夹), as the official client has them.
+
+A writer puts a file under another name and renames it, so a reader never sees half a file; a reader takes
+only whole names (``*.xml``), and moves a file to ``done`` once it is acknowledged, or to ``poison`` with a
+``.reason.txt`` beside it when nothing can be made of it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from cebport.faults import ChannelDown
+
+SUFFIX = ".xml"
+NOBODY = "_unknown"
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
+
+
+def files_below(paths: Iterable[Path]) -> Iterator[Path]:
+    """Every file named, and every ``*.xml`` below a folder, in the order of their names."""
+    for path in paths:
+        if path.is_dir():
+            yield from sorted(p for p in path.rglob("*" + SUFFIX) if p.is_file() and not p.name.startswith("."))
+        else:
+            yield path
+
+
+def safe_name(name: str) -> str:
+    """A receiver or file name that stays inside its folder."""
+    cleaned = _UNSAFE.sub("_", name).strip(".")
+    return cleaned or NOBODY
+
+
+class FolderOut:
+    """The folder from which receivers fetch: one subfolder a receiver."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._made: set[Path] = set()
+        self._written: list[tuple[Path, Path]] = []
+
+    def send(self, receiver: str, name: str, data: bytes) -> None:
+        """Write one file; it appears, whole and on disk, at the next ``flush``. Raises ChannelDown."""
+        target = self.folder / safe_name(receiver)
+        try:
+            if target not in self._made:
+                target.mkdir(parents=True, exist_ok=True)
+                self._made.add(target)
+            half = target / f".{safe_name(name)}.part"
+            descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+            try:
+                os.write(descriptor, data) if len(data) < 1 << 20 else _write_all(descriptor, data)
+                os.fdatasync(descriptor)
+            finally:
+                os.close(descriptor)
+        except OSError as wrong:
+            raise ChannelDown(note=f"folder {target}: {wrong}") from wrong
+        self._written.append((half, target / safe_name(name)))
+
+    def flush(self) -> None:
+        """Rename what was written and put the names on disk."""
+        try:
+            folders = {final.parent for _, final in self._written}
+            for half, final in self._written:
+                os.replace(half, final)
+            self._written.clear()
+            for folder in folders:
+                descriptor = os.open(folder, os.O_RDONLY)
+                try:
+                    os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
+        except OSError as wrong:
+            raise ChannelDown(note=f"folder {self.folder}: {wrong}") from wrong
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view):]
+
+
+class FolderIn:
+    """The folder into which a company puts its messages."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.done, self.poison = folder / "done", folder / "poison"
+        for needed in (folder, self.done, self.poison):
+            needed.mkdir(parents=True, exist_ok=True)
+
+    def waiting(self) -> list[Path]:
+        """Whole files that wait, oldest name first."""
+        return sorted(p for p in self.folder.glob("*" + SUFFIX) if p.is_file() and not p.name.startswith("."))
+
+    def acknowledge(self, path: Path) -> None:
+        """The message is safe with us: move its file to ``done``."""
+        os.replace(path, _free(self.done / path.name))
+
+    def set_aside(self, path: Path, reason: str) -> Path:
+        """Nothing can be made of the file: move it to ``poison`` with the reason beside it."""
+        target = _free(self.poison / path.name)
+        os.replace(path, target)
+        target.with_name(target.name + ".reason.txt").write_text(reason + "\n", encoding="utf-8")
+        return target
+
+
+def _free(path: Path) -> Path:
+    """The path, or one with a number, so that no earlier file of the same name is lost."""
+    number, candidate = 1, path
+    while candidate.exists():
+        candidate = path.with_name(f"{path.stem}.{number}{path.suffix}")
+        number += 1
+    return candidate

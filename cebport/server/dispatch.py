@@ -1,0 +1,157 @@
+"""Sending (发送): outbox row -> message -> envelope -> channel -> sent. At least once, in the order of the rows.
+
+Receipts are written here, outside every lock; an unreadable message's CEB900 and a subscriber's copy are made
+from the archive, so that no personal data waits in the outbox.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Protocol
+
+import msgspec
+
+from cebport.clearance.draft import receipt_guid
+from cebport.clearance.receipts import time17_of
+from cebport.faults import Fault, Malformed, Words
+from cebport.messages import documents, envelope, wire
+from cebport.messages.documents import Document, Message
+from cebport.server.store.store import OutboxRow, Store
+from cebport.values import BEIJING
+
+ROWS_A_BATCH = 64
+IMPORT_CENTRE = "DXPEDCCEB0000002"
+HEADS: dict[str, tuple[Any, Any]] = {
+    "312": (documents.OrderReturn, None),
+    "412": (documents.PaymentReturn, None),
+    "512": (documents.LogisticsReturn, None),
+    "514": (documents.LogisticsStatusReturn, None),
+    "622": (documents.InventoryReturn, None),
+    "624": (documents.InvtCancelReturn, None),
+    "626": (documents.InvtRefundReturn, None),
+    "712": (documents.DeliveryReturn, None),
+    "816": (documents.TaxHeadRd, documents.TaxListRd),
+    "818": (documents.TaxHeadStatus, None),
+}
+_rows = msgspec.msgpack.Decoder(list[tuple[list[Any], list[list[Any]]]])
+_oversized = msgspec.msgpack.Decoder(tuple[list[dict[str, Any]], str, bytes])
+
+
+def oversized_parts(raw: bytes) -> tuple[list[dict[str, Any]], str, bytes]:
+    """What intake kept of an oversized file: its faults, its type, its head."""
+    return _oversized.decode(raw)
+
+
+class Out(Protocol):
+    """Where bytes go: ``send`` may be called many times before one ``flush`` puts all of it down."""
+
+    def send(self, receiver: str, name: str, data: bytes) -> None:
+        """Hand over one message."""
+        ...
+
+    def flush(self) -> None:
+        """Everything handed over is safe when this returns."""
+        ...
+
+
+def dispatch(store: Store, out: Out, dialect: Any = None) -> int:
+    """Send one batch of waiting rows; how many. Raises ChannelDown: the rows then wait."""
+    rows = store.outbox(ROWS_A_BATCH)
+    for row in rows:
+        kind = f"CEB{row.type}Message" if row.type.isdigit() else row.type
+        out.send(row.receiver, f"{kind}_{row.id:012d}.xml", payload_of(store, row, dialect))
+    if rows:
+        out.flush()
+        store.mark_sent([row.id for row in rows])
+    return len(rows)
+
+
+def payload_of(store: Store, row: OutboxRow, dialect: Any = None) -> bytes:
+    """The bytes of one outbox row, in an envelope where the declaration came in one."""
+    guid = receipt_guid(str(row.id), row.type, row.created_at)
+    if row.blob is not None:
+        data = write_receipts(row.type, guid, store.vault.show(row.blob), dialect)
+    elif row.type == "900":
+        data = wire.write(unreadable(store, row, guid))
+    else:
+        return copy_of(store, row)
+    return _wrapped(data, row, guid) if row.wrap else data
+
+
+def write_receipts(kind: str, guid: str, packed: bytes, dialect: Any = None) -> bytes:
+    """One receipt message of the packed heads of an outbox row."""
+    head_type, line_type = HEADS[kind]
+    made = []
+    for head, lines in _rows.decode(packed):
+        if line_type is None:
+            made.append(Document(head_type(*head)))
+        else:
+            made.append(Document(head_type(*[_decimal(head_type, at, value) for at, value in enumerate(head)]),
+                                 tuple([line_type(*[_decimal(line_type, at, v) for at, v in enumerate(line)])
+                                        for line in lines])))
+    message = Message(f"CEB{kind}Message", guid, "1.0", tuple(made))
+    return wire.write(message) if dialect is None else wire.write(message, dialect=dialect)
+
+
+DECIMALS: dict[Any, frozenset[int]] = {
+    kind: frozenset(at for at, name in enumerate(kind.__struct_fields__)
+                    if name in ("customsTax", "valueAddedTax", "consumptionTax", "taxPrice"))
+    for kind in (documents.TaxHeadRd, documents.TaxListRd)
+}
+
+
+def _decimal(kind: Any, at: int, value: Any) -> Any:
+    return Decimal(value) if at in DECIMALS[kind] else value
+
+
+def unreadable(store: Store, row: OutboxRow, guid: str) -> Message:
+    """The CEB900 of an inbox row: its faults are found again, its bytes come from the archive."""
+    inbox = store.inbox_row(row.inbox)
+    raw = store.archived([row.inbox])[row.inbox]
+    time = time17_of(row.created_at)
+    if inbox.kind == "oversize":
+        faults, message_type, head = oversized_parts(raw)
+        return wire.unreadable_receipt(head, [fault_from(f) for f in faults], guid=guid, return_time=time,
+                                       message_type=message_type)
+    payload, faults_found, message_type = raw, [], ""
+    try:
+        if inbox.route.kind != "bare":
+            payload = envelope.unwrap(raw).payload
+        tree = wire.parse_tree(payload)
+        message_type, faults_found = tree.type, misfit(tree)
+    except Malformed as malformed:
+        faults_found = list(malformed.faults)
+    return wire.unreadable_receipt(payload, faults_found, guid=guid, return_time=time,
+                                   ori_cop_msg_id=inbox.route.cop_msg_id, message_type=message_type)
+
+
+def misfit(tree: Any) -> list[Fault]:
+    """Why a message as a whole is none that a company may send: its kind, or the schema."""
+    if tree.type not in DECLARATIONS:
+        return [wire.not_a_declaration(tree.type)]
+    return [fault for fault in wire.schema_faults(tree) if fault.severity == "error"]
+
+
+DECLARATIONS = frozenset({"CEB311Message", "CEB411Message", "CEB511Message", "CEB513Message", "CEB621Message",
+                          "CEB623Message", "CEB625Message", "CEB711Message"})
+
+
+def copy_of(store: Store, row: OutboxRow) -> bytes:
+    """A subscriber's copy of a declaration (BaseSubscribe DATA or ALL): the verbatim payload."""
+    raw = store.archived([row.inbox])[row.inbox]
+    return envelope.unwrap(raw).payload if store.inbox_row(row.inbox).route.kind != "bare" else raw
+
+
+def _wrapped(data: bytes, row: OutboxRow, guid: str) -> bytes:
+    kind = f"CEB{row.type}Message"
+    return envelope.wrap(
+        data, message_type=kind, sender=IMPORT_CENTRE, receivers=[row.receiver], cop_msg_id=guid,
+        created_at=datetime.fromtimestamp(row.created_at / 1000, BEIJING).replace(microsecond=0),
+        file_name=kind + guid, ic_card="1", keys={"DealFlag": "1", "RetType": "1"})
+
+
+def fault_from(held: dict[str, Any]) -> Fault:
+    """A fault from its JSON form."""
+    return Fault(held["code"], held["severity"], held["document"], held["path"], held["found"], held["expected"],
+                 held["source"], Words(**held["message"]), Words(**held["remedy"]))

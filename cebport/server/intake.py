@@ -1,0 +1,82 @@
+"""Taking bytes in (接收): limits, unwrap far enough to know the payload, archive, dedupe, acknowledge.
+
+What ``take`` returns from is on disk. A payload that the same peer sent before gives no new work: its
+receipts are sent again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from cebport.faults import Malformed
+from cebport.messages import envelope, wire
+from cebport.server.store.store import Delivered, Route, Store, encode
+
+MESSAGES_A_BATCH = 32
+BYTES_A_BATCH = 16 * 1024 * 1024
+HEAD_BYTES = 64 * 1024
+"""So much of an oversized file is kept: the start, for the CEB900 that answers it."""
+
+
+class Taken(NamedTuple):
+    """What a batch was: inbox ids of new messages, and how many were repeats."""
+
+    inboxes: list[int]
+    repeats: int
+
+
+def delivered(raw: bytes, *, peer: str, name: str, now: datetime) -> Delivered:
+    """One message as it came, with the digest of its payload: a new envelope around old bytes is a repeat."""
+    route, payload = Route(), raw
+    if envelope.is_envelope(raw[:2048]):
+        try:
+            opened = envelope.unwrap(raw)
+            payload = opened.payload
+            route = Route(opened.kind, opened.cop_msg_id, opened.sender)
+        except Malformed:
+            route = Route("DxpMsg")
+    at = int(now.timestamp() * 1000)
+    return Delivered(peer, hashlib.sha256(payload).digest(), "message", name, route, at, raw)
+
+
+def oversized(path: Path, *, peer: str, now: datetime) -> Delivered:
+    """A file over the size limit: read in constant memory, answered like any unreadable message."""
+    digest = hashlib.sha256()
+    with path.open("rb") as source:
+        head = source.read(HEAD_BYTES)
+        digest.update(head)
+        while block := source.read(1 << 20):
+            digest.update(block)
+    found = wire.scan(path)
+    faults = [fault.as_dict() for fault in found.faults]
+    raw = encode([faults, found.type or "", head])
+    return Delivered(peer, digest.digest(), "oversize", path.name, Route(), int(now.timestamp() * 1000), raw)
+
+
+def read_files(paths: Iterable[Path], *, peer: str, clock: Callable[[], datetime]) -> Iterator[list[Delivered]]:
+    """Files as batches for ``take``: bounded in number and in bytes."""
+    batch: list[Delivered] = []
+    held_bytes = 0
+    for path in paths:
+        now = clock()
+        if path.stat().st_size > wire.LIMITS.bytes_max:
+            arrival = oversized(path, peer=peer, now=now)
+        else:
+            arrival = delivered(path.read_bytes(), peer=peer, name=path.name, now=now)
+        batch.append(arrival)
+        held_bytes += len(arrival.raw)
+        if len(batch) >= MESSAGES_A_BATCH or held_bytes >= BYTES_A_BATCH:
+            yield batch
+            batch, held_bytes = [], 0
+    if batch:
+        yield batch
+
+
+def take(store: Store, arrivals: Sequence[Delivered]) -> Taken:
+    """Archive and acknowledge a batch. Durable on return; raises ChannelDown when it could not be."""
+    given = store.deliver(arrivals)
+    return Taken([inbox for inbox, is_new in given if is_new], sum(1 for _, is_new in given if not is_new))
