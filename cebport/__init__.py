@@ -1,0 +1,48 @@
+"""cebport: the open platform for China's cross-border e-commerce imports (跨境电商零售进口).
+
+The library in one import; everything is loaded when it is first used::
+
+    from cebport import parse, write, check, sign, verify, wrap, unwrap
+
+    message, faults = parse(raw)          # bytes -> Message and everything that is wrong
+    faults = check(message)               # the rule level
+    verdict = verify(raw, trust)          # whose signature, strict or by which repairs
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__version__ = "0.1.0"
+__all__ = ["Fault", "Malformed", "Message", "Policy", "TrustStore", "check", "parse", "sign", "unwrap", "verify",
+           "wrap", "write"]
+
+_HOMES = {
+    "parse": "cebport.messages.wire",
+    "write": "cebport.messages.wire",
+    "check": "cebport.messages.rules",
+    "sign": "cebport.messages.signature",
+    "verify": "cebport.messages.signature",
+    "wrap": "cebport.messages.envelope",
+    "unwrap": "cebport.messages.envelope",
+    "Message": "cebport.messages.documents",
+    "Policy": "cebport.policy",
+    "TrustStore": "cebport.messages.trust",
+    "Fault": "cebport.faults",
+    "Malformed": "cebport.faults",
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'cebport' has no attribute {name!r}")
+    import importlib
+
+    value = getattr(importlib.import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -39,6 +39,9 @@ IMPORT_CENTRE = "DXPEDCCEB0000002"
 
 ENVELOPE_BYTES_MAX = 24 << 20
 """Room for the largest message (16 MiB) in base64."""
+ENVELOPE_HEAD_BYTES_MAX = 1 << 20
+"""So large may be what is not data (a file name, keys, a signature) to be read the fast way."""
+WHITE_SPACE = (b"\n", b"\r", b" ", b"\t")
 MARKUP_MAX = 10_000
 """So many tags, and so many attributes, an envelope may have: its data has none."""
 HUGE_TEXT_BYTES = 10_000_000
@@ -153,6 +156,7 @@ _OLD_ID = re.compile(r"[A-Z]{3}\d{16}").fullmatch
 _PROLOG = rb"\A(?:\xef\xbb\xbf)?\s*(?:<\?.*?\?>\s*|<!--.*?-->\s*)*<(?:[A-Za-z_][\w.-]*:)?"
 _ENVELOPE_HEAD = re.compile(_PROLOG + rb"(?:DxpMsgSv|DxpMsg)[\s/>]", re.S)
 _MESSAGE_HEAD = re.compile(_PROLOG + rb"([A-Za-z][A-Za-z0-9]*)[\s/>]", re.S)
+_DATA_TAG = re.compile(rb"<((?:[A-Za-z_][\w.-]*:)?)Data>")
 _DECLARED = re.compile(rb"""\A(?:\xef\xbb\xbf)?<\?xml[^>]*?encoding\s*=\s*["']([^"']+)["']""")
 _DATE_TIME = re.compile(
     r"(\d{4}-\d\d-\d\d)T(?:([01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d+)?|24:00:00(?:\.0+)?)"
@@ -187,12 +191,15 @@ def unwrap(raw: bytes) -> Envelope:
     """Read an envelope; bytes whose root is not DxpMsg or DxpMsgSv come back as a bare message, unread.
 
     Faults that leave the payload readable are in ``faults`` (severity error: the exchange would refuse it).
-    Raises Malformed when the payload cannot be had: not well-formed, too large, with a DTD, without Data, Data
-    not base64.
+    Raises Malformed when the payload cannot be had: not well-formed, too large, with a DTD, without Data, or
+    with Data that is not base64.
     """
     if not is_envelope(raw):
         return Envelope(payload=raw, kind="bare")
-    root = _read_xml(raw)
+    if len(raw) > ENVELOPE_BYTES_MAX:
+        raise Malformed(_fault("DXP-TOO-LARGE", "", len(raw), ENVELOPE_BYTES_MAX))
+    rest, payload = _cut_data(raw)
+    root = _read_xml(rest)
     kind = etree.QName(root).localname
     faults: list[Fault] = []
     namespace = etree.QName(root).namespace or ""
@@ -203,7 +210,8 @@ def unwrap(raw: bytes) -> Envelope:
     data = _child(dxp_msg, "Data")
     if data is None:
         raise Malformed(*faults)
-    payload = _decode(data, faults)
+    if not payload:
+        payload = _decode(data, faults)
     info = _child(dxp_msg, "TransInfo")
     message_type = _text(info, "MsgType")
     inside = _MESSAGE_HEAD.match(payload[:HEAD_BYTES])
@@ -225,10 +233,40 @@ def unwrap(raw: bytes) -> Envelope:
     )
 
 
+def _cut_data(raw: bytes) -> tuple[bytes, bytes]:
+    """The envelope without its data, and the decoded data: the XML parser need not see a third of a megabyte.
+
+    Where anything is unusual (comments, CDATA, references, a second Data) the envelope comes back whole, with
+    no bytes of data: then the parser decides.
+    """
+    opening = _DATA_TAG.search(raw)
+    if opening is None:
+        return raw, b""
+    start = opening.end()
+    end = raw.find(b"<", start)
+    closing = b"</" + opening[1] + b"Data>"
+    if not raw.startswith(closing, end):
+        return raw, b""
+    rest = raw[:start] + raw[end:]
+    if rest.count(b"Data") != 2 or b"<!" in rest or len(rest) > ENVELOPE_HEAD_BYTES_MAX:
+        return raw, b""
+    data = raw[start:end]
+    try:
+        return rest, _decode_base64(data)
+    except ValueError:
+        return raw, b""
+
+
+def _decode_base64(data: bytes) -> bytes:
+    """Base64 with line breaks allowed; raises ValueError for all else."""
+    for blank in WHITE_SPACE:
+        if blank in data:
+            data = data.replace(blank, b"")
+    return pybase64.b64decode(data, validate=True)
+
+
 def _read_xml(raw: bytes) -> Any:
     """The root of well-formed bytes. No DTD, no entities, no network, named encodings only."""
-    if len(raw) > ENVELOPE_BYTES_MAX:
-        raise Malformed(_fault("DXP-TOO-LARGE", "", len(raw), ENVELOPE_BYTES_MAX))
     declared = _DECLARED.match(raw[:HEAD_BYTES])
     name = declared.group(1).decode("latin-1").lower() if declared else "utf-8"
     encoding = ENCODINGS.get(name)
@@ -254,7 +292,7 @@ def _decode(data: Any, faults: list[Fault]) -> bytes:
     if len(data):
         raise Malformed(*faults, _fault("DXP-BASE64", "DxpMsg/Data"))
     try:
-        payload = pybase64.b64decode("".join(text.split()), validate=True)
+        payload = _decode_base64(text.encode())
     except ValueError:
         raise Malformed(*faults, _fault("DXP-BASE64", "DxpMsg/Data")) from None
     if not payload:
@@ -545,6 +583,8 @@ def answer(
 
 def read_answer(raw: bytes) -> list[Response]:
     """The responses in a DxpRep, with what their codes mean. Raises Malformed when it is none."""
+    if len(raw) > ENVELOPE_BYTES_MAX:
+        raise Malformed(_fault("DXP-TOO-LARGE", "", len(raw), ENVELOPE_BYTES_MAX))
     root = _read_xml(raw)
     name = etree.QName(root).localname
     if name != "DxpRep":

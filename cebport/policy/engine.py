@@ -218,7 +218,7 @@ class _Resolved:
     def __init__(
         self, compiled: _Compiled, loaded: Loaded, paths: Mapping[str, tuple[str, ...]], day: date, keep: Any
     ) -> None:
-        self.values: dict[str, Any] = dict.fromkeys(loaded.topics.by_name)
+        self.values: dict[str, Any] = {}
         self.rows: dict[str, Row] = {}
         for axis, topics in compiled.by_axis.items():
             path = paths[axis]
@@ -257,7 +257,10 @@ class _Resolved:
 
 
 class View(Fixed):
-    """What is in force on a day at a place: topic -> value. A topic without a row there is None.
+    """What is in force on a day at a place: topic -> value.
+
+    ``view[topic]`` of a declared topic without a row there is None, ``view.get(topic, default)`` the default;
+    an undeclared topic is a KeyError.
 
     day; place: id of the place that was found; path: ids from it up to the nation; place_note: words where
     the place asked for is not in the table or does not exist that day, else None. profile: its name.
@@ -284,8 +287,10 @@ class View(Fixed):
     def __setattr__(self, name: str, value: object) -> None:
         self._refuse()
 
-    def __missing__(self, topic: str) -> Any:
-        raise KeyError(f"{topic}: no such topic")
+    def __missing__(self, topic: str) -> None:
+        """A declared topic of which no row holds is None; an undeclared one is a KeyError."""
+        if self.policy._loaded.topics.find(topic) is None:
+            raise KeyError(f"{topic}: no such topic")
 
     def __hash__(self) -> int:  # type: ignore[override]
         return id(self)
@@ -302,9 +307,13 @@ class View(Fixed):
     def row(self, topic: str) -> Row | None:
         """The row that gives a topic its value; None = no row holds. Raises KeyError for an unknown topic."""
         row = self._resolved.rows.get(topic)
-        if row is None and topic not in self:
-            raise KeyError(f"{topic}: no such topic")
+        if row is None:
+            self.__missing__(topic)
         return row
+
+    def rows(self) -> Mapping[str, Row]:
+        """Every row that holds here, by topic."""
+        return Fixed(self._resolved.rows)
 
     def instrument(self, topic: str) -> Instrument | None:
         """The instrument that a topic's row rests on; None = no row holds."""

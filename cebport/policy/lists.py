@@ -68,8 +68,9 @@ class ListRow(NamedTuple):
 class Listing(NamedTuple):
     """Whether goods stand on the list of the day.
 
-    state: listed, absent (no line in what is loaded), excluded (the line is not for this mode),
-    not_required (no list rules on that day). complete: whether the loaded edition is the whole list: only
+    state: listed; conditional (its remark leaves out some goods, names some, or counts: ``remark_kind`` says
+    which); bonded_only (the line is not for this mode); absent (no line in what is loaded); not_required (no
+    list rules on that day). complete: whether the loaded edition is the whole list: only
     then does absence refuse.
     """
 
@@ -161,8 +162,11 @@ def listing(
     row = rows.get(gcode[:8])
     if row is None:
         return Listing("absent", complete, edition, None, "", "")
-    barred = row.remark_kind == "bonded_only" and mode not in bonded_modes
-    return Listing("excluded" if barred else "listed", complete, edition, row, row.remark_kind, row.remark)
+    if row.remark_kind == "bonded_only":
+        state = "listed" if mode in bonded_modes else "bonded_only"
+    else:
+        state = "conditional" if row.remark_kind else "listed"
+    return Listing(state, complete, edition, row, row.remark_kind, row.remark)
 
 
 def _digits(cell: str, count: int, line: int) -> None:

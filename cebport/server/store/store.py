@@ -190,6 +190,15 @@ class Store:
         with self.engine.transaction():
             self.engine.rows("release_claims", worker or self.worker)
 
+    def is_done(self, inbox: int) -> bool:
+        """Whether an inbox row needs nothing more."""
+        return self.inbox_row(inbox).state >= DONE
+
+    def poison(self, inbox: int, reason: str) -> None:
+        """Set a message aside that breaks the code: it stays in the archive, its row says why."""
+        with self.engine.transaction():
+            self.engine.many("settle_inbox", [(POISON, reason[:1000], inbox, self.worker)])
+
     def cases(self, keys: Iterable[str]) -> dict[str, Case]:
         """Cases by key; those that are not there are not in the answer."""
         decode = _case_decoder.decode
