@@ -146,7 +146,7 @@ _CHILDREN: Mapping[str, tuple[tuple[str, int, int], ...]] = {
 _LENGTHS: Mapping[str, tuple[int, int]] = {
     "MsgId": (1, 32), "SubMsgId": (1, 1), "EndNode": (1, 8), "StaNode": (1, 8), "CopMsgId": (1, 255),
     "SenderId": (1, 16), "ReceiverId": (1, 16), "MsgType": (0, 30), "FileName": (1, 255), "IcCard": (1, 13),
-    "Key": (1, 64),
+    "Key": (1, 64), "@name": (1, 32),
 }  # fmt: skip
 """Element of text -> least and most characters."""
 
@@ -178,7 +178,7 @@ def catalog() -> Mapping[str, Mapping[str, Any]]:
     return yaml.load(FAULTS_FILE.read_text(encoding="utf-8"), loader)
 
 
-def _fault(fault_id: str, path: str = "", found: object = "", expected: object = "", **more: object) -> Fault:
+def _fault(fault_id: str, path: str = "", found: object = "", expected: object = "", **more: Any) -> Fault:
     entry = catalog()[fault_id]
     code = entry["code"]
     return fault_of({code: entry}, code, path=path, found=found, expected=expected, **more)
@@ -377,6 +377,8 @@ def _check_text(element: Any, name: str, path: str, faults: list[Fault]) -> None
             faults.append(_fault("DXP-TIME", path, text, "YYYY-MM-DDThh:mm:ss"))
     elif name in _LENGTHS:
         faults.extend(_length_faults(name, path, text))
+        if name == "Key" and (key_name := element.get("name")) is not None:
+            faults.extend(_length_faults("@name", path + "/@name", key_name))
 
 
 def _length_faults(name: str, path: str, text: str) -> Iterable[Fault]:
@@ -447,63 +449,43 @@ def wrap(
     without a zone is taken as Beijing's.
     Raises Malformed with every fault when a part does not fit the schema (a sender of 19 characters).
     """
-    faults = _argument_faults(
-        sender, receivers, cop_msg_id, message_type, file_name, ic_card, keys or {}, server
-    )  # fmt: skip
-    if not payload:
-        faults.append(_fault("DXP-EMPTY", "DxpMsg/Data"))
-    if faults:
-        raise Malformed(*faults)
-    info = _write_trans_info(cop_msg_id, sender, receivers, _moment(created_at), message_type)
-    more = "".join((
-        _element("FileName", file_name),
-        _element("IcCard", ic_card),
-        _write_keys(keys or {}),
-    ))  # fmt: skip
-    add_info = f"<AddInfo>{more}</AddInfo>" if more else ""
-    inner = f"{info}<Data>{pybase64.b64encode(payload).decode('ascii')}</Data>{add_info}</DxpMsg>"
-    if server is None:
-        text = f'<DxpMsg xmlns="{NAMESPACE}" ver="1.0">{inner}'
-    else:
-        route = _write_route(server)
-        text = f'<DxpMsgSv xmlns="{NAMESPACE}" ver="1.0">{route}<DxpMsg ver="1.0">{inner}</DxpMsgSv>'
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}'.encode()
-
-
-def _argument_faults(
-    sender: str,
-    receivers: Sequence[str],
-    cop_msg_id: str,
-    message_type: str,
-    file_name: str | None,
-    ic_card: str | None,
-    keys: Mapping[str, str],
-    server: ServerRoute | None,
-) -> list[Fault]:
-    """What the schema would say of the parts given to wrap; an old 19-character id is an error here."""
-    texts = [
+    texts: list[tuple[str, str | None]] = [
         ("CopMsgId", cop_msg_id), ("SenderId", sender), *(("ReceiverId", each) for each in receivers),
         ("MsgType", message_type), ("FileName", file_name), ("IcCard", ic_card),
-        *(("Key", value) for value in keys.values()),
+        *(("Key", value) for value in (keys or {}).values()), *(("@name", name) for name in keys or {}),
     ]  # fmt: skip
     if server is not None:
         texts += [("MsgId", server.msg_id), ("EndNode", server.end_node), ("StaNode", server.sta_node)]
-        if server.sub_msg_id:
-            texts.append(("SubMsgId", server.sub_msg_id))
-    faults = [
-        fault.with_severity(ERROR)
-        for name, text in texts
-        if text is not None
-        for fault in _length_faults(name, name, text)
-    ]
-    faults += [_fault("DXP-TEXT", name) for name, text in texts if text and _NOT_XML(text)]
-    for name, count in (("ReceiverId", len(receivers)), ("Key", len(keys))):
-        if count > 5:
-            faults.append(_fault("DXP-MANY", name, count, 5))
-    if not receivers:
-        faults.append(_fault("DXP-MISSING", "ReceiverId"))
+        texts.append(("SubMsgId", server.sub_msg_id or None))
+    faults = _argument_faults([(name, text) for name, text in texts if text is not None])
+    if not payload:
+        faults.append(_fault("DXP-EMPTY", "DxpMsg/Data"))
     if server is not None and isinstance(server.send_time, str) and not _is_date_time(server.send_time):
         faults.append(_fault("DXP-TIME", "SendTime", server.send_time, "YYYY-MM-DDThh:mm:ss"))
+    if faults:
+        raise Malformed(*faults)
+    start, end = (f'<DxpMsg xmlns="{NAMESPACE}" ver="1.0">', "</DxpMsg>")
+    if server is not None:
+        start = f'<DxpMsgSv xmlns="{NAMESPACE}" ver="1.0">{_write_route(server)}<DxpMsg ver="1.0">'
+        end = "</DxpMsg></DxpMsgSv>"
+    info = _write_trans_info(cop_msg_id, sender, receivers, _moment(created_at), message_type)
+    more = _element("FileName", file_name) + _element("IcCard", ic_card) + _write_keys(keys or {})
+    add_info = f"<AddInfo>{more}</AddInfo>" if more else ""
+    before = f'<?xml version="1.0" encoding="UTF-8"?>\n{start}{info}<Data>'
+    return b"".join((before.encode(), pybase64.b64encode(payload), f"</Data>{add_info}{end}".encode()))
+
+
+def _argument_faults(texts: Sequence[tuple[str, str]]) -> list[Fault]:
+    """What the schema would say of (element, text) given to wrap; an old 19-character id is an error here."""
+    wrong = (fault for name, text in texts for fault in _length_faults(name, name, text))
+    faults = [fault.with_severity(ERROR) for fault in wrong]
+    faults += [_fault("DXP-TEXT", name) for name, text in texts if _NOT_XML(text)]
+    names = [name for name, _ in texts]
+    for name in ("ReceiverId", "Key"):
+        if names.count(name) > 5:
+            faults.append(_fault("DXP-MANY", name, names.count(name), 5))
+    if "ReceiverId" not in names:
+        faults.append(_fault("DXP-MISSING", "ReceiverId"))
     return faults
 
 

@@ -123,7 +123,7 @@ class Report:
         path: str,
         found: object = "",
         expected: object = "",
-        **values: object,
+        **values: Any,
     ) -> None:
         """Report a broken rule, unless the practice has turned it off."""
         entry = catalog()[rule]
@@ -142,7 +142,7 @@ class Report:
         )  # fmt: skip
 
     def head(
-        self, rule: str, number: int, field: str, found: object = "", expected: object = "", **values: object
+        self, rule: str, number: int, field: str, found: object = "", expected: object = "", **values: Any
     ) -> None:
         """Report a fault in a field of a head: ``Order[3]/OrderHead/freight``, ``InvtCancel[2]/copNo``."""
         form = self.shape
@@ -157,7 +157,7 @@ class Report:
         field: str,
         found: object = "",
         expected: object = "",
-        **values: object,
+        **values: Any,
     ) -> None:
         """Report a fault in a field of a line (row from 1): ``Order[3]/OrderList[1]/qty``."""
         path = f"{self.shape.group}[{number}]/{self.shape.line}[{row}]/{field}"
