@@ -10,15 +10,33 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from lxml import etree
 
-if TYPE_CHECKING:
-    from cebport.messages.wire import Tree
-
 XML_NAMESPACE = "{http://www.w3.org/XML/1998/namespace}"
 WHITE = b" \t\n"
+
+
+class Read(Protocol):
+    """A document that was read safely: wire.Tree, or an envelope's own. ``data`` is what root was made from:
+    the text in UTF-8 without byte order mark.
+    """
+
+    @property
+    def root(self) -> Any:
+        """The lxml root."""
+        ...
+
+    @property
+    def raw(self) -> bytes:
+        """The bytes as they came."""
+        ...
+
+    @property
+    def data(self) -> bytes:
+        """The text in UTF-8."""
+        ...
 
 
 class Canonical(NamedTuple):
@@ -107,14 +125,14 @@ def _is_plain(body: bytes) -> bool:
     return opened == closed and opened + closed == tags
 
 
-def _verbatim(tree: Tree, signature: Any) -> Canonical | None:
+def _verbatim(tree: Read, signature: Any) -> Canonical | None:
     """The canonical text taken from the bytes themselves; None when they are not provably canonical.
 
     ``signature`` is the last child of the root and its form was checked, so that it holds no second
     one; None for no signature.
     """
-    raw, root = tree.raw, tree.root
-    if tree.encoding.lower() not in ("utf-8", "utf8") or not all(":" in uri for uri in root.nsmap.values()):
+    raw, root = tree.data, tree.root
+    if not all(":" in uri for uri in root.nsmap.values()):
         return None
     declaration = _DECLARATION.match(raw)
     opened = _ROOT_TAG.match(raw, declaration.end()) if declaration else None
@@ -164,7 +182,7 @@ def serialised(root: Any, signature: Any) -> Canonical:
     return Canonical(b"", text[: opening.start()], text[closing.end() :])
 
 
-def canonical_of(tree: Tree, signature: Any) -> Canonical:
+def canonical_of(tree: Read, signature: Any) -> Canonical:
     """The canonical document without ``signature`` (None: there is none). The tree stays as it is."""
     return _verbatim(tree, signature) or serialised(tree.root, signature)
 

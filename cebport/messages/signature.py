@@ -14,11 +14,11 @@ import hashlib
 import hmac
 import re
 from binascii import b2a_base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lxml import etree
 
@@ -28,6 +28,7 @@ from cebport.messages.canonical import (
     WHITE,
     XML_NAMESPACE,
     Canonical,
+    Read,
     canonical_of,
     canonical_signed_info,
     compact,
@@ -53,9 +54,10 @@ from cebport.messages.xmldsig import (
 if TYPE_CHECKING:
     from cebport.messages.keys import Signer
     from cebport.messages.trust import TrustStore
-    from cebport.messages.wire import Tree
 
 REPAIRS = ("signedinfo_whitespace", "beside_signature", "assumed_namespaces")
+DXP = "http://www.chinaport.gov.cn/dxp"
+NO_MESSAGE = "CEB-XML-020"
 _REPAIR_FAULTS = dict(zip(REPAIRS, ("CEB-SIGN-041", "CEB-SIGN-042", "CEB-SIGN-043"), strict=True))
 ASSUMED_NAMESPACES: Mapping[str | None, str] = {
     "ceb": "http://www.chinaport.gov.cn/ceb",
@@ -162,12 +164,34 @@ def signed_variants(root: Any, signed_info: Any) -> Iterator[tuple[tuple[str, ..
             yield (*needed, "assumed_namespaces"), assumed
 
 
-def _tree(xml: bytes | Tree) -> Tree:
+class _Letter(NamedTuple):
+    """A DXP envelope, read as safely as a message."""
+
+    root: Any
+    raw: bytes
+    data: bytes
+
+
+def _tree(xml: bytes | Read) -> Read:
+    """The tree of a message or of a DXP envelope. Raises Malformed."""
     if not isinstance(xml, bytes | bytearray | memoryview):
         return xml
     from cebport.messages.wire import parse_tree
 
-    return parse_tree(bytes(xml))
+    raw = bytes(xml)
+    try:
+        return parse_tree(raw)
+    except Malformed as malformed:
+        # parse_tree looks at the root's name last: size, DTD, entities and depth were weighed before.
+        if not any(fault.code == NO_MESSAGE for fault in malformed.faults):
+            raise
+        try:
+            root = etree.fromstring(raw, etree.XMLParser(resolve_entities=False, no_network=True))
+        except etree.XMLSyntaxError:
+            raise malformed from None
+        if etree.QName(root).namespace != DXP:
+            raise
+        return _Letter(root, raw, raw.removeprefix(b"\xef\xbb\xbf"))
 
 
 def _stray_signatures(root: Any, own: Any) -> list[Fault]:
@@ -197,7 +221,7 @@ def _has_foreign_signature(canonical: Canonical, root: Any, signature: Any) -> b
     return next(root.iter(SIGNATURE)) is not signature
 
 
-def verify(xml: bytes | Tree, trust: TrustStore | None = None, on: datetime | None = None) -> Verdict:
+def verify(xml: bytes | Read, trust: TrustStore | None = None, on: datetime | None = None) -> Verdict:
     """The verdict on a message's signature. Never raises for what a message may hold.
 
     xml: the message's bytes or its tree (which stays as it is). trust: whose certificates count, None =
@@ -370,6 +394,25 @@ def _match_value(
     return None
 
 
+def declarant_fault(
+    declarants: Iterable[str | None],
+    owners: Iterable[str],
+    subject: str,
+    *,
+    path: str = "",
+    document: int | None = None,
+) -> Fault:
+    """The fault of a document whose declarant is none of those that the certificate signs for."""
+    return sign_fault(
+        "CEB-SIGN-059",
+        document=document,
+        path=path,
+        found=", ".join(code for code in declarants if code) or "-",
+        expected=", ".join(sorted(owners)) or "-",
+        subject=subject,
+    )
+
+
 # ── sign ────────────────────────────────────────────────────────────────────────────────────────────
 
 _ROOT_END = re.compile(
@@ -388,7 +431,7 @@ def _signed_info(method: Method, digest_value: str) -> str:
     )
 
 
-def sign(xml: bytes | Tree, signer: Signer, *, algorithm: str | None = None) -> bytes:
+def sign(xml: bytes | Read, signer: Signer, *, algorithm: str | None = None) -> bytes:
     """The message with a ds:Signature as last child of its root; every other byte stays as it is.
 
     algorithm: a name of METHODS, default the signer's own. Raises Malformed for bytes that are no
@@ -420,7 +463,7 @@ def sign(xml: bytes | Tree, signer: Signer, *, algorithm: str | None = None) -> 
     ).encode()
     end = _ROOT_END.search(raw, max(0, len(raw) - 1024)) or _ROOT_END.search(raw)
     if end is None:
-        raise Malformed(sign_fault("CEB-SIGN-019", found=tree.encoding))
+        raise Malformed(sign_fault("CEB-SIGN-019", found="no end tag of the root"))
     if end[0] == b"/>":
         block = b">" + block + f"</{qualified(root)}>".encode()
         return raw[: end.start()] + block + raw[end.end() :]
