@@ -12,7 +12,6 @@ import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator
-from decimal import Decimal
 from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
@@ -32,6 +31,7 @@ from cebport.messages.shape import (
     ENTITY_WORDS,
     MESSAGES,
     NAMESPACE,
+    NEWEST,
     ROOT_ATTRIBUTES,
     SEEN,
     TAIL,
@@ -56,8 +56,11 @@ MISSING, UNKNOWN, ORDER, REPEATED, TOO_MANY = (f"CEB-SCHEMA-{n:03}" for n in ran
 EMPTY, TOO_LONG, LENGTH = (f"CEB-SCHEMA-{n:03}" for n in range(6, 9))
 
 
-def schema_faults(tree: Tree, schema: str) -> list[Fault]:
-    """What is wrong with ``tree`` by the schema version ``schema``; [] = valid. ValueError: no such version."""
+def schema_faults(tree: Tree, schema: str = NEWEST) -> list[Fault]:
+    """What is wrong with ``tree`` by the schema version ``schema``; [] = valid.
+
+    Raises ValueError for a schema version that there is not.
+    """
     judge = _judge(schema)
     if judge.validate(tree.root):
         return []
@@ -65,7 +68,7 @@ def schema_faults(tree: Tree, schema: str) -> list[Fault]:
 
 
 def soften(faults: list[Fault]) -> list[Fault]:
-    """The faults of a receipt as a lenient reader weighs them: what live receipts are known for is a warning."""
+    """The faults of a receipt as a lenient reader weighs them: what is known of live receipts warns."""
     return [found.with_severity(WARNING) if _known_live(found) else found for found in faults]
 
 
@@ -122,8 +125,25 @@ class Slot(NamedTuple):
     @property
     def name(self) -> str:
         """The local name, with its prefix where it is not one of ours."""
-        namespace, _, local = self.tag[1:].partition("}")
+        namespace, local = _split(self.tag)
         return f"ds:{local}" if namespace == DS_NAMESPACE else local
+
+
+def _split(tag: str) -> tuple[str, str]:
+    """(namespace, name) of {namespace}name; the namespace is "" where there is none."""
+    namespace, _, name = tag.rpartition("}")
+    return namespace[1:], name
+
+
+def _local(tag: str) -> str:
+    return tag.rpartition("}")[2]
+
+
+@lru_cache(maxsize=1)
+def _global_names() -> frozenset[tuple[str, str]]:
+    """What the schema declares globally."""
+    ours = {(NAMESPACE, name) for name in (*MESSAGES, *ENTITY_WORDS)}
+    return frozenset(ours | {(DS_NAMESPACE, name) for name in DS_ELEMENTS})
 
 
 def _ceb(name: str) -> str:
@@ -181,10 +201,6 @@ def _pieces(element: Any) -> Iterator[str]:
             yield child.tail
 
 
-def _local(tag: str) -> str:
-    return tag.rpartition("}")[2]
-
-
 def _steps(children: list[Any], slots: tuple[Slot, ...]) -> list[str]:
     """The path step of each child: with an index where its kind may or does stand several times."""
     often = {slot.tag for slot in slots if slot.high != 1}
@@ -200,7 +216,7 @@ def _steps(children: list[Any], slots: tuple[Slot, ...]) -> list[str]:
 
 
 def _in_order(places: list[int]) -> set[int]:
-    """Indexes of a longest non-decreasing run of ``places`` (-1 = unknown, never in it): the rest is misplaced."""
+    """Indexes of a longest non-decreasing run of ``places`` (-1 = unknown): the rest is misplaced."""
     tails: list[int] = []
     ends: list[int] = []
     before: dict[int, int | None] = {}
@@ -217,6 +233,14 @@ def _in_order(places: list[int]) -> set[int]:
         kept.add(step)
         step = before[step]
     return kept
+
+
+def _place(slots: tuple[Slot, ...], place: int, counts: Counter[int]) -> dict[str, str]:
+    """The words for where a slot belongs: behind the nearest one before it that is there."""
+    slot = slots[place]
+    before = [slots[index].name for index in range(place) if counts[index]]
+    after_zh, after_en = (f" {before[-1]} 之后", f"behind {before[-1]}") if before else ("最前面", "at the start")
+    return {"expected": slot.name, "zh": slot.zh, "en": slot.en, "after_zh": after_zh, "after_en": after_en}
 
 
 class _Walker:
@@ -264,7 +288,7 @@ class _Walker:
 
     def declared(self, element: Any, path: str) -> Iterator[Fault]:
         """An element that the schema declares globally: message, entity or part of a signature."""
-        namespace, _, name = element.tag[1:].partition("}")
+        namespace, name = _split(element.tag)
         if namespace == DS_NAMESPACE:
             yield from self.signature_part(element, DS_ELEMENTS[name], path)
         elif name in MESSAGES:
@@ -282,9 +306,7 @@ class _Walker:
             if field is not None:
                 yield from self.field(child, field, f"{path}/{step}")
 
-    def sequence(
-        self, parent: Any, children: list[Any], slots: tuple[Slot, ...], path: str
-    ) -> Iterator[Fault]:
+    def sequence(self, parent: Any, children: list[Any], slots: tuple[Slot, ...], path: str) -> Iterator[Fault]:
         """Unknown, misplaced, repeated, missing and too many children, and text between them."""
         places = {slot.tag: index for index, slot in enumerate(slots)}
         order = [places.get(child.tag, -1) for child in children]
@@ -300,14 +322,11 @@ class _Walker:
             if slot.high == 1 and used[place] > 1:
                 yield self.make(REPEATED, where, found=slot.name, expected="1", zh=slot.zh, en=slot.en)
             elif index not in kept:
-                after = slots[place - 1].name if place else "(start)"
-                yield self.make(ORDER, where, found=slot.name, expected=slot.name, after=after, zh=slot.zh, en=slot.en)
+                yield self.make(ORDER, where, found=slot.name, **_place(slots, place, counts))
         for place, slot in enumerate(slots):
             count = counts[place]
             if count < slot.low:
-                after = slots[place - 1].name if place else "(start)"
-                values = {"expected": slot.name, "after": after, "zh": slot.zh, "en": slot.en}
-                yield self.make(MISSING, prefix + slot.name, **values)
+                yield self.make(MISSING, prefix + slot.name, **_place(slots, place, counts))
             elif slot.high is not None and slot.high > 1 and count > slot.high:
                 values = {"found": count, "expected": slot.high, "zh": slot.zh, "en": slot.en}
                 yield self.make(TOO_MANY, prefix + slot.name, **values)
@@ -315,16 +334,16 @@ class _Walker:
 
     def unknown(self, child: Any, slots: tuple[Slot, ...], path: str) -> Fault:
         """An element that may not stand here: of another namespace, misspelled, or merely unknown."""
-        namespace, _, name = child.tag[1:].partition("}") if child.tag.startswith("{") else ("", "", child.tag)
+        namespace, name = _split(child.tag)
         known = {slot.name.removeprefix("ds:"): slot for slot in slots}
         if name in known:
-            expected = known[name].tag[1:].partition("}")[0]
+            expected = _split(known[name].tag)[0]
             return self.make("CEB-SCHEMA-015", path, found=namespace, expected=expected)
         lower = {slot_name.lower(): slot_name for slot_name in known}
         close = get_close_matches(name.lower(), lower, 1)
         if close:
             right = lower[close[0]]
-            hint_zh, hint_en = f"是不是 {right}？名称要逐字相同", f"is it {right}? names must agree letter by letter"
+            hint_zh, hint_en = f"是不是 {right}？名称要逐字相同", f"is it {right}? letter by letter"
         else:
             right = ""
             hint_zh, hint_en = "删去这个元素，或放到扩展信息里", "remove it, or put it into the ExtendMessage"
@@ -357,7 +376,7 @@ class _Walker:
         if not element.attrib:
             return
         for name, value in element.attrib.items():
-            namespace, _, local = name[1:].partition("}") if name.startswith("{") else ("", "", name)
+            namespace, local = _split(name)
             if namespace == XSI and local in ("schemaLocation", "noNamespaceSchemaLocation"):
                 continue
             if namespace == XSI and local == "nil":
@@ -377,8 +396,8 @@ class _Walker:
             return
         kind = "int"
         if field.type == "int" and field.digits is None:
-            named = _qname(element, element.get(f"{{{XSI}}}type") or "")
-            kind = _local(named) if named and _local(named) in INT_TYPES and named.startswith(f"{{{XS}}}") else "int"
+            namespace, name = _split(_qname(element, element.get(f"{{{XSI}}}type") or ""))
+            kind = name if namespace == XS and name in INT_TYPES else "int"
             yield from self.attributes(element, path, type_name=f"{{{XS}}}{kind}")
         else:
             yield from self.attributes(element, path)
@@ -424,7 +443,7 @@ class _Walker:
     def whole(self, text: str, field: Field, path: str, kind: str) -> Iterator[Fault]:
         """An integer within the range of its type, with so many digits."""
         low, high = INT_TYPES[kind]
-        values = {"found": mask(field.name, text), "expected": f"{low}..{high}", "zh": field.zh, "en": field.en}
+        values = {"found": text, "expected": f"{low}..{high}", "zh": field.zh, "en": field.en}
         bare = text.strip(BLANKS)
         if not bare:
             yield self.make("CEB-SCHEMA-010", path, **values, **_empty_words(field))
@@ -435,7 +454,7 @@ class _Walker:
 
     def decimal(self, text: str, field: Field, path: str) -> Iterator[Fault]:
         """A decimal number with so many digits, so many of them behind the point."""
-        values = {"found": text, "expected": f"{field.digits},{field.fraction}", "zh": field.zh, "en": field.en}
+        values = {"found": text, "expected": field.digits, "zh": field.zh, "en": field.en}
         bare = text.strip(BLANKS)
         if not bare:
             yield self.make("CEB-SCHEMA-010", path, **values, **_empty_words(field))
@@ -459,7 +478,8 @@ class _Walker:
             yield from self.attributes(element, path, type_name=_ds_type(type_name))
             yield from self.signature_text(element, kind.text if kind else type_name, path)
             return
-        yield from self.attributes(element, path, frozenset(a for a, _, _ in kind.attributes), _ds_type(type_name))
+        allowed = frozenset(name for name, _, _ in kind.attributes)
+        yield from self.attributes(element, path, allowed, _ds_type(type_name))
         yield from self.signature_attributes(element, kind, path)
         children = _elements(element)
         tokens = [_token(child) for child in children]
@@ -472,17 +492,15 @@ class _Walker:
             name = _local(child.tag)
             if not child.tag.startswith(f"{{{DS_NAMESPACE}}}"):
                 yield from self.lax(child, f"{path}/{step}")
-            elif name in kind.said.split() or f"{name}?" in kind.said or f"{name}+" in kind.said:
-                yield from self.signature_part(child, DS_ELEMENTS.get(name) or DS_LOCALS[name], f"{path}/{step}")
-            elif "any" in kind.said:
+            elif name in _names(kind.said):
+                part = DS_ELEMENTS.get(name) or DS_LOCALS[name]
+                yield from self.signature_part(child, part, f"{path}/{step}")
+            elif "any" in _names(kind.said):
                 yield from self.lax(child, f"{path}/{step}")
 
     def lax(self, element: Any, path: str) -> Iterator[Fault]:
         """An element of any kind: checked where the schema knows it, else only what is inside."""
-        namespace, _, name = element.tag[1:].partition("}") if element.tag.startswith("{") else ("", "", "")
-        if namespace == NAMESPACE and (name in MESSAGES or name in ENTITY_WORDS):
-            yield from self.declared(element, path)
-        elif namespace == DS_NAMESPACE and name in DS_ELEMENTS:
+        if _split(element.tag) in _global_names():
             yield from self.declared(element, path)
         elif f"{{{XSI}}}type" in element.attrib:
             yield self.make("CEB-SCHEMA-021", path, found=element.get(f"{{{XSI}}}type"))
@@ -524,8 +542,9 @@ _DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
 
 
 def _int(text: str) -> int:
-    """The number in ``text``; one with absurdly many digits is as good as infinite here."""
-    return int(Decimal(text).limit_exponent()) if False else int(text[:1] + text[1:].lstrip("0")[:24] or "0")
+    """The number in ``text``, of which 20 digits are enough to be out of range."""
+    number = int(text.lstrip("+-").lstrip("0")[:20] or "0")
+    return -number if text.startswith("-") else number
 
 
 def _span(low: int, high: int | None) -> str:
@@ -536,7 +555,7 @@ def _empty_words(field: Field) -> dict[str, str]:
     """What to do about an empty element: fill it, or leave it out where it may be left out."""
     if field.required:
         return {"empty_zh": f"填上{field.zh}", "empty_en": f"give the {field.en}"}
-    return {"empty_zh": "填上值，没有值就不要写这个元素", "empty_en": "give a value, or leave the element out"}
+    return {"empty_zh": "填上值，没有值就不要写这个元素", "empty_en": "give a value or leave it out"}
 
 
 def _qname(element: Any, text: str) -> str:
@@ -554,10 +573,15 @@ def _ds_type(type_name: str) -> str:
 
 def _token(child: Any) -> str:
     """A child of a signature element as its content model spells it."""
-    if not child.tag.startswith("{"):
-        return "none"
-    namespace, _, name = child.tag[1:].partition("}")
-    return name if namespace == DS_NAMESPACE else "other"
+    namespace, name = _split(child.tag)
+    if namespace == DS_NAMESPACE:
+        return name
+    return "other" if namespace else "none"
+
+
+@lru_cache(maxsize=64)
+def _names(said: str) -> frozenset[str]:
+    return frozenset(re.findall(r"\w+", said))
 
 
 @lru_cache(maxsize=64)

@@ -14,8 +14,8 @@ from __future__ import annotations
 import io
 import re
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -40,6 +40,7 @@ ENCODINGS_SAID = "UTF-8, GB2312, GBK, GB18030"
 BOM = b"\xef\xbb\xbf"
 NOT_ASCII_BASED = (b"\xff\xfe", b"\xfe\xff", b"\x00")
 XINCLUDE = "http://www.w3.org/2001/XInclude"
+TOO_LARGE = "CEB-XML-010"
 SCAN_CHUNK_BYTES = 1 << 16
 SMALL_BYTES_MAX = 1 << 21
 """A message up to here cannot hold enough tags to be dear; they are not counted."""
@@ -85,9 +86,7 @@ class Tree:
 # --- the whole way ---------------------------------------------------------------------------------
 
 
-def parse(
-    raw: bytes, *, schema: str = NEWEST, limits: Limits = LIMITS
-) -> tuple[Message | None, list[Fault]]:
+def parse(raw: bytes, *, schema: str = NEWEST, limits: Limits = LIMITS) -> tuple[Message | None, list[Fault]]:
     """The message in ``raw`` and what is wrong with it; the message is None when it is schema-invalid.
 
     Receipts are read leniently: what live receipts are known to have against the schema is a warning.
@@ -105,7 +104,8 @@ def parse(
 def parse_tree(raw: bytes, limits: Limits = LIMITS) -> Tree:
     """Read ``raw`` within ``limits``, without network, DTD or entities; raises Malformed."""
     if len(raw) > limits.bytes_max:
-        raise Malformed(*scan(io.BytesIO(raw), limits).faults)
+        others = (found for found in scan(io.BytesIO(raw), limits).faults if found.code != TOO_LARGE)
+        raise Malformed(fault(TOO_LARGE, found=len(raw), expected=limits.bytes_max), *others)
     data, encoding = _as_utf8(raw)
     _refuse_doctype(data)
     _refuse_costly(data, limits)
@@ -140,6 +140,8 @@ def _parser() -> Any:
 _DECLARATION = re.compile(rb"<\?xml\s[^>]*?\?>")
 _DECLARED_ENCODING = re.compile(rb"""\sencoding\s*=\s*["']([^"']*)["']""")
 _PROLOG = re.compile(rb"(?:\s++|<!--.*?-->|<\?.*?\?>)*+", re.DOTALL)
+_NOT_MARKUP = re.compile(rb"<!\[CDATA\[.*?(?:\]\]>|\Z)|<!--.*?(?:-->|\Z)", re.DOTALL)
+_TEXT = re.compile(rb">[^<]*+")
 _ROOT_NAME = re.compile(rb"<([^\s<>/!?]+)[\s/>]")
 
 
@@ -176,7 +178,7 @@ def _as_utf8(raw: bytes) -> tuple[bytes, str]:
 
 
 def _encoding_fault(data: bytes, encoding: str, offset: int) -> Fault:
-    """The bytes are not what they claim; say what they look like, for that is what went wrong at the sender."""
+    """The bytes are not what they claim; say what they look like, for that went wrong at the sender."""
     guess_zh = guess_en = ""
     other = "gb18030" if encoding == "UTF-8" else "utf-8"
     try:
@@ -196,16 +198,21 @@ def _refuse_doctype(data: bytes) -> None:
 
 
 def _refuse_costly(data: bytes, limits: Limits) -> None:
-    """Refuse what would take much memory as a tree, before there is one. Text in CDATA does not count."""
-    first = data.find(b"=", max(0, data.find(b">", data.find(b"?>") + 2)))
-    suspect = first >= 0 and data.count(b"=", first) > limits.attributes_max // 2
-    if not suspect and len(data) <= SMALL_BYTES_MAX and data.find(b">") < SMALL_BYTES_MAX // 64:
+    """Refuse what would take much memory as a tree, before there is one.
+
+    A message has next to no attributes, so that the first = behind the root's start tag is far off or
+    there are few: only a message with many of them, or a large one, is looked at closely.
+    """
+    root_end = max(0, data.find(b">", data.find(b"?>") + 2))
+    first = data.find(b"=", root_end)
+    signs = data.count(b"=", 0, root_end) + (data.count(b"=", first) if first >= 0 else 0)
+    if signs <= limits.attributes_max and len(data) <= SMALL_BYTES_MAX:
         return
-    markup = re.sub(rb"<!\[CDATA\[.*?\]\]>|<!--.*?-->", b"", data, flags=re.DOTALL)
+    markup = _NOT_MARKUP.sub(b"", data)
     tags = markup.count(b"<")
     if tags > limits.tags_max:
         raise Malformed(fault("CEB-XML-013", found=tags, expected=limits.tags_max))
-    attributes = re.sub(rb">[^<]*+", b">", markup).count(b"=")
+    attributes = _TEXT.sub(b">", markup).count(b"=")
     if attributes > limits.attributes_max:
         raise Malformed(fault("CEB-XML-012", found=attributes, expected=limits.attributes_max))
 
@@ -214,8 +221,9 @@ def _syntax_fault(error: etree.XMLSyntaxError, data: bytes, limits: Limits) -> F
     line, column = error.position
     detail = re.sub(r",? line \d+, column \d+.*", "", error.msg or "", flags=re.DOTALL)
     where = {"where_zh": f"第 {line} 行第 {column} 列", "where_en": f"at line {line}, column {column}"}
-    if error.code == etree.ErrorTypes.ERR_RESOURCE_LIMIT and "depth" in detail:
-        return fault("CEB-XML-011", expected=limits.depth_max)
+    if error.code == etree.ErrorTypes.ERR_RESOURCE_LIMIT:
+        code = "CEB-XML-011" if "depth" in detail else "CEB-XML-014"
+        return fault(code, expected=limits.depth_max, **where)
     if error.code == etree.ErrorTypes.ERR_UNDECLARED_ENTITY:
         return fault("CEB-XML-005", detail=detail, **where)
     if error.code == etree.ErrorTypes.ERR_INVALID_ENCODING:
@@ -233,10 +241,9 @@ def _syntax_fault(error: etree.XMLSyntaxError, data: bytes, limits: Limits) -> F
 _XINCLUDED = etree.XPath("boolean(//xi:*)", namespaces={"xi": XINCLUDE})
 
 
-def _depth_test(depth_max: int, _made: dict[int, Callable[[Any], bool]] = {}) -> Callable[[Any], bool]:  # noqa: B006
-    if depth_max not in _made:
-        _made[depth_max] = etree.XPath(f"boolean({'/*' * (depth_max + 1)})")
-    return _made[depth_max]
+@lru_cache(maxsize=8)
+def _depth_test(depth_max: int) -> Any:
+    return etree.XPath(f"boolean({'/*' * (depth_max + 1)})")
 
 
 def _refuse_inside(root: Any, data: bytes, limits: Limits) -> None:
@@ -262,7 +269,7 @@ def _most(own: int | None, limit: int) -> int | None:
     return None if own is None else min(own, limit)
 
 
-def _too_many_documents(shape: Shape, count: int, most: int) -> Fault:
+def _too_many_documents(shape: Shape, count: int | str, most: int) -> Fault:
     return fault(shape.full or "CEB-XML-031", path=shape.group or shape.head, found=count, expected=most)
 
 
@@ -280,8 +287,8 @@ def _refuse_too_many(tree: Tree, limits: Limits) -> None:
         line_tag = f"{{{NAMESPACE}}}{shape.line}"
         for number, group in enumerate(root.iterchildren(tag), 1):
             if len(group) > lines_max and (count := sum(1 for _ in group.iterchildren(line_tag))) > lines_max:
-                where = f"{shape.group}[{number}]"
-                faults.append(fault("CEB-XML-032", document=number, path=where, found=count, expected=lines_max))
+                values = {"path": f"{shape.group}[{number}]", "found": count, "expected": lines_max}
+                faults.append(fault("CEB-XML-032", document=number, **values))
     if faults:
         raise Malformed(*faults)
 
@@ -365,9 +372,10 @@ class _Scanner:
         shape = MESSAGES.get(self.type)
         most = _most(shape.documents_max, self.limits.documents_max) if shape else None
         if shape and most is not None and self.documents > most:
-            faults.insert(0, _too_many_documents(shape, self.documents, most))
+            said = self.documents if complete else f"≥{self.documents}"
+            faults.insert(0, _too_many_documents(shape, said, most))
         if read > self.limits.bytes_max:
-            faults.insert(0, fault("CEB-XML-010", found=read, expected=self.limits.bytes_max))
+            faults.insert(0, fault(TOO_LARGE, found=read, expected=self.limits.bytes_max))
         return Scan(self.type, self.documents, read, complete, faults)
 
     def start(self, name: str, _attributes: dict[str, str]) -> None:
