@@ -121,7 +121,7 @@ def take_inventory(draft: Draft, part: InventoryPart) -> None:
     if reason is not None:
         refuse(draft, "inventory", part, reason)
         return
-    if held is not None and held.status not in (states.STASHED, states.SENT):
+    if held is not None and (not same or held.status not in (states.STASHED, states.SENT)):
         draft.past = (*draft.past, Past(held.copNo, held.agentCode, held.preNo, held.invtNo, held.status, held.appTime))
     earlier = held.preNo if same else next(
         (p.preNo for p in draft.past if (p.copNo, p.agentCode) == (part.copNo, part.agentCode)), "")

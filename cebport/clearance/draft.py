@@ -81,9 +81,33 @@ class Draft:
     """See the module. ``now`` in ms; ``view`` is the law of the case's place on the law day."""
 
     __slots__ = (
-        "arrived", "bill", "cancels", "case", "closed_at", "facts", "hold", "index", "inbox", "inventory", "link",
-        "names", "now", "order", "past", "payments", "postings", "quota", "receipts", "released_at", "returns",
-        "signed_for", "timers", "view", "waybill", "waybill_part", "why",
+        "arrived",
+        "bill",
+        "cancels",
+        "case",
+        "closed_at",
+        "facts",
+        "hold",
+        "inbox",
+        "index",
+        "inventory",
+        "link",
+        "names",
+        "now",
+        "order",
+        "past",
+        "payments",
+        "postings",
+        "quota",
+        "receipts",
+        "released_at",
+        "returns",
+        "signed_for",
+        "timers",
+        "view",
+        "waybill",
+        "waybill_part",
+        "why",
     )
 
     def __init__(self, case: Case, facts: Facts, view: Any, now: int, inbox: int, index: int) -> None:

@@ -17,7 +17,8 @@ from typing import Any
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
-WAITING, RELEASED, REFUSED, CANCELLED, RETURNED, CLOSED = "waiting released refused cancelled returned closed".split()
+WAITING, RELEASED, REFUSED = "waiting", "released", "refused"
+CANCELLED, RETURNED, CLOSED = "cancelled", "returned", "closed"
 PARCEL_STATES = (RELEASED, REFUSED, WAITING, CANCELLED, RETURNED, CLOSED)
 
 
@@ -376,11 +377,11 @@ class CaseChange(Struct, frozen=True, omit_defaults=True, gc=False):
     """The fields of a Case that one event sets."""
 
     state: str | UnsetType = UNSET
-    order: OrderPart | None | UnsetType = UNSET
+    order: OrderPart | UnsetType | None = UNSET
     payments: tuple[PaymentPart, ...] | UnsetType = UNSET
-    inventory: InventoryPart | None | UnsetType = UNSET
-    hold: Hold | None | UnsetType = UNSET
-    bill: Bill | None | UnsetType = UNSET
+    inventory: InventoryPart | UnsetType | None = UNSET
+    hold: Hold | UnsetType | None = UNSET
+    bill: Bill | UnsetType | None = UNSET
     released_at: int | UnsetType = UNSET
     closed_at: int | UnsetType = UNSET
     cancels: tuple[CancelPart, ...] | UnsetType = UNSET
@@ -391,10 +392,10 @@ class CaseChange(Struct, frozen=True, omit_defaults=True, gc=False):
 class WaybillChange(Struct, frozen=True, omit_defaults=True, gc=False):
     """The fields of a Waybill that one event sets."""
 
-    part: WaybillPart | None | UnsetType = UNSET
+    part: WaybillPart | UnsetType | None = UNSET
     case: str | UnsetType = UNSET
     arrived: str | UnsetType = UNSET
-    signed_for: SignedForPart | None | UnsetType = UNSET
+    signed_for: SignedForPart | UnsetType | None = UNSET
 
 
 class Posting(Struct, frozen=True, array_like=True, gc=False):

@@ -192,7 +192,9 @@ def _restored_fen(bill: Bill, remaining: tuple[BillLine, ...] | None) -> int:
     return books.to_fen(sum((line.dutiable for line in bill.lines), ZERO) - kept)
 
 
-def _rebill(draft: Draft, inventory: InventoryPart, bill: Bill, remaining: tuple[BillLine, ...] | None) -> InventoryPart:
+def _rebill(
+    draft: Draft, inventory: InventoryPart, bill: Bill, remaining: tuple[BillLine, ...] | None
+) -> InventoryPart:
     """818 void for the old bill; 816 for what is left, under a new number."""
     said = max(draft.now, inventory.said + 1, bill.said + 1)
     void = Bill(bill.taxNo, "3", bill.duty, bill.vat, bill.consumption, bill.lines, bill.made_at, said, bill.entDutyNo)

@@ -14,7 +14,7 @@ import msgspec
 
 from cebport.clearance.draft import receipt_guid
 from cebport.clearance.receipts import time17_of
-from cebport.faults import Fault, Malformed, Words
+from cebport.faults import Catalog, Fault, Malformed, Words, fault_of
 from cebport.messages import documents, envelope, wire
 from cebport.messages.documents import Document, Message
 from cebport.server.store.store import OutboxRow, Store
@@ -129,12 +129,22 @@ def unreadable(store: Store, row: OutboxRow, guid: str) -> Message:
 def misfit(tree: Any) -> list[Fault]:
     """Why a message as a whole is none that a company may send: its kind, or the schema."""
     if tree.type not in DECLARATIONS:
-        return [wire.not_a_declaration(tree.type)]
+        return [fault_of(CATALOG, "CEB-WALK-001", path=tree.type, found=tree.type)]
     return [fault for fault in wire.schema_faults(tree) if fault.severity == "error"]
 
 
 DECLARATIONS = frozenset({"CEB311Message", "CEB411Message", "CEB511Message", "CEB513Message", "CEB621Message",
                           "CEB623Message", "CEB625Message", "CEB711Message"})
+CATALOG: Catalog = {
+    "CEB-WALK-001": {
+        "severity": "error",
+        "source": "message specification: who sends which message",
+        "message": {"zh": "{found} 是海关发出的回执报文，不能由企业申报",
+                    "en": "{found} is sent by customs; a company cannot declare it"},
+        "remedy": {"zh": "申报 CEB311、411、511、513、621、623、625 或 711 报文",
+                   "en": "declare a CEB311, 411, 511, 513, 621, 623, 625 or 711 message"},
+    },
+}
 
 
 def copy_of(store: Store, row: OutboxRow) -> bytes:

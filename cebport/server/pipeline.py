@@ -43,6 +43,7 @@ from cebport.server.store.store import DONE, Claimed, Store, encode
 from cebport.server.work import Work
 from cebport.values import BEIJING, beijing_day
 
+NAMESPACE = "http://www.chinaport.gov.cn/ceb"
 CONFLICT_TRIES_MAX = 50
 DOCUMENTS_A_TRANSACTION = 400
 """The named bound of one write transaction: so many documents take some 20 ms on SQLite."""
@@ -162,7 +163,7 @@ class Pipeline:
             return one
         one.type = tree.type
         one.unreadable = misfit(tree)
-        one.reply_to = one.reply_to or wire.reply_to(tree)
+        one.reply_to = one.reply_to or reply_to(tree)
         if one.unreadable:
             return one
         message = wire.message_of(tree)
@@ -182,7 +183,7 @@ class Pipeline:
         codes = receipt_codes()[message.type]
         if action == "refuse":
             faults = [f for f in verdict.faults if f.severity == ERROR] or list(verdict.faults)
-            one.refused = {i: (codes["signature"], faults) for i in range(len(one.parts))}
+            one.refused = dict.fromkeys(range(len(one.parts)), (codes["signature"], faults))
             return False
         if verdict.certificate is None or view.trust.get("any_declarant"):
             return True
@@ -306,6 +307,11 @@ class _Bare:
 
 BUILT = {"order": "312", "payment": "412", "waybill": "512", "waybill_state": "514", "inventory": "622",
          "cancel": "624", "return": "626", "tally": "712"}
+
+
+def reply_to(tree: Any) -> str:
+    """The sender's DXP id of a message, also of one that fits no schema; "" when it names none."""
+    return (tree.root.findtext(f"{{{NAMESPACE}}}BaseTransfer/{{{NAMESPACE}}}dxpId") or "").strip()
 
 
 def _place(case: Case) -> str:

@@ -15,7 +15,7 @@ _keys = msgspec.msgpack.Decoder(list[str])
 
 
 def ring(store: Store, now: datetime) -> int:
-    """Put every timer due at or before ``now`` into the inbox; how many. Killed half-way, it rings once all the same."""
+    """Put every timer due at or before ``now`` into the inbox; how many. Killed half-way, it still rings once."""
     at = int(now.timestamp() * 1000)
     rung = 0
     while due := store.engine.rows("due_timers", at, TIMERS_A_BATCH):

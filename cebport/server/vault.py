@@ -45,8 +45,9 @@ class Vault:
         self._masters = {key_id: AESGCM(secret) for key_id, secret in master}
         self.key_id = master[0][0]
         self._master = self._masters[self.key_id]
-        self._outbox = AESGCM(blake2b(b"outbox", key=master[0][1], digest_size=KEY_BYTES).digest())
-        self._outboxes = [AESGCM(blake2b(b"outbox", key=secret, digest_size=KEY_BYTES).digest()) for _, secret in master]
+        self._outboxes = [
+            AESGCM(blake2b(b"outbox", key=secret, digest_size=KEY_BYTES).digest()) for _, secret in master]
+        self._outbox = self._outboxes[0]
         self.hash_key = hashing[0][1]
         self.hash_key_before = hashing[1][1] if len(hashing) > 1 else None
         self._squeeze = zstandard.ZstdCompressor(level=1)

@@ -11,7 +11,7 @@ import fcntl
 import os
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -134,6 +134,25 @@ class SqliteEngine:
             return None
         return row[0] if row else None
 
+    def snapshot(self, tables: Mapping[str, str], size: int) -> Iterator[tuple[str, list[Any]]]:
+        """Every row of the tables as of one moment, in chunks."""
+        self.connection.execute("BEGIN")
+        try:
+            for table, columns in tables.items():
+                cursor = self.connection.execute(f"SELECT {columns} FROM {table}")
+                while chunk := cursor.fetchmany(size):
+                    yield table, [list(row) for row in chunk]
+        finally:
+            self.connection.execute("ROLLBACK")
+
+    def fill(self, table: str, columns: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Put rows into an empty table, as they are."""
+        marks = ", ".join("?" * len(columns.split(",")))
+        self.connection.executemany(f"INSERT INTO {table} ({columns}) VALUES ({marks})", rows)
+
+    def count_on(self, counted: Mapping[str, str]) -> None:
+        """After ``fill``: fresh rows are numbered after the highest. SQLite does that by itself."""
+
     def sqlalchemy(self) -> Any:
         """An SQLAlchemy engine on this database, for migrations."""
         import sqlalchemy
@@ -213,6 +232,30 @@ class PostgresEngine:
         except self._errors.UndefinedTable:
             return None
         return row[0] if row else None
+
+    def snapshot(self, tables: Mapping[str, str], size: int) -> Iterator[tuple[str, list[Any]]]:
+        """Every row of the tables as of one moment, in chunks."""
+        with self.connection.transaction():
+            self.connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            for table, columns in tables.items():
+                with self.connection.cursor(name=f"snapshot_{table}") as cursor:
+                    cursor.itersize = size
+                    cursor.execute(f"SELECT {columns} FROM {table}")
+                    while chunk := cursor.fetchmany(size):
+                        yield table, [list(row) for row in chunk]
+
+    def fill(self, table: str, columns: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Put rows into an empty table, as they are."""
+        with self.connection.cursor() as cursor, cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row(row)
+
+    def count_on(self, counted: Mapping[str, str]) -> None:
+        """After ``fill``: fresh rows are numbered after the highest."""
+        for table, column in counted.items():
+            self.connection.execute(
+                f"SELECT setval(pg_get_serial_sequence('{table}', '{column}'), "
+                f"(SELECT coalesce(max({column}), 0) + 1 FROM {table}), false)")
 
     def sqlalchemy(self) -> Any:
         """An SQLAlchemy engine on this database, for migrations."""

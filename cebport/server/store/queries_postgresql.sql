@@ -124,7 +124,8 @@ SELECT key, version, blob FROM tallies WHERE key COLLATE "C" > %s ORDER BY key C
 -- name: dump_quota
 SELECT buyer, year, held_fen FROM quota WHERE held_fen <> 0;
 -- name: dump_postings
-SELECT document, line, kind, account, amount_fen FROM postings;
+SELECT document, line, kind, account, amount_fen FROM postings WHERE (document, line, kind) > (%s, %s::int, %s)
+ORDER BY document, line, kind LIMIT %s;
 -- name: dump_keys
 SELECT key, case_key FROM keys WHERE key COLLATE "C" > %s ORDER BY key COLLATE "C" LIMIT %s;
 -- name: case_prefix

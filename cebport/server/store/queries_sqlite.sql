@@ -103,7 +103,8 @@ SELECT key, version, blob FROM tallies WHERE key > ? ORDER BY key LIMIT ?;
 -- name: dump_quota
 SELECT buyer, year, held_fen FROM quota WHERE held_fen <> 0;
 -- name: dump_postings
-SELECT document, line, kind, account, amount_fen FROM postings;
+SELECT document, line, kind, account, amount_fen FROM postings WHERE (document, line, kind) > (?, ?, ?)
+ORDER BY document, line, kind LIMIT ?;
 -- name: dump_keys
 SELECT key, case_key FROM keys WHERE key > ? ORDER BY key LIMIT ?;
 -- name: case_prefix

@@ -235,7 +235,8 @@ class Store:
             (f"{c.orderNo}|{c.ebpCode}", c.version, STATE_NUMBERS[c.state], encode(c), before or None)
             for c, before in writes.cases])
         self._versioned("waybills", [
-            (f"{w.logisticsNo}|{w.logisticsCode}", w.version, encode(w), before or None) for w, before in writes.waybills])
+            (f"{w.logisticsNo}|{w.logisticsCode}", w.version, encode(w), before or None)
+            for w, before in writes.waybills])
         self._versioned("tallies", [
             (f"{t.copNo}|{t.operatorCode}", t.version, encode(t), before or None) for t, before in writes.tallies])
         self._versioned("keys", [(key, case, None) for key, case in writes.keys])
@@ -323,6 +324,14 @@ class Store:
         """(inbox rows not done, outbox rows not sent)."""
         row = self.engine.rows("open_counts")[0]
         return int(row[0]), int(row[1])
+
+    def prefixed(self, name: str, prefix: str) -> list[Any]:
+        """Rows of a key range: every key that begins with ``prefix``."""
+        return self.engine.rows(name, prefix, prefix[:-1] + chr(ord(prefix[-1]) + 1))
+
+    def waybills_of(self, number: str) -> list[Waybill]:
+        """The waybills of a number, whichever company's."""
+        return [_waybill_decoder.decode(blob) for _, blob in self.prefixed("waybill_prefix", f"{number}|")]
 
     def totals(self) -> dict[str, int]:
         """Parcels by state, messages, documents, receipts: of the whole store."""

@@ -45,9 +45,9 @@ CREATE TABLE quota (
   PRIMARY KEY (buyer, year)
 ) WITH (fillfactor = 60);
 CREATE TABLE postings (
-  document TEXT NOT NULL,
+  document TEXT COLLATE "C" NOT NULL,
   line INTEGER NOT NULL,
-  kind TEXT NOT NULL,
+  kind TEXT COLLATE "C" NOT NULL,
   account TEXT NOT NULL,
   amount_fen BIGINT NOT NULL,
   inbox BIGINT NOT NULL,

@@ -1,0 +1,190 @@
+"""Proving the projections (重建): fold the journal into a scratch store and compare.
+
+The fold never decides again: it applies what each event set. Records, key table, quota and postings must
+come out byte for byte as they stand. Memory stays bounded: the scratch is an SQLite file in the temp folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from cebport.clearance.parts import Case, Event, Tally, Waybill, fold_case, fold_tally, fold_waybill
+from cebport.server.store.store import STATE_NUMBERS, Store, encode
+from cebport.server.work import keys_of
+
+ROWS_A_STEP = 40
+DUMP_ROWS = 2000
+DIFFERENCES_MAX = 100
+_events = msgspec.msgpack.Decoder(list[Event])
+RECORDS: dict[str, tuple[Any, Callable[[Any, Any, int], Any], str]] = {
+    "cases": (Case, fold_case, "set"),
+    "waybills": (Waybill, fold_waybill, "waybill_set"),
+    "tallies": (Tally, fold_tally, "tally_set"),
+}
+
+
+@dataclass(slots=True)
+class Report:
+    """What a rebuild found: how much was folded, digests of both sides, and each difference by key."""
+
+    messages: int = 0
+    events: int = 0
+    records: dict[str, int] = field(default_factory=dict)
+    digests: dict[str, str] = field(default_factory=dict)
+    differences: list[str] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON form; its schema is docs/reference/schemas/rebuild.json."""
+        return {"equal": not self.differences, "messages": self.messages, "events": self.events,
+                "records": self.records, "digests": self.digests, "differences": self.differences}
+
+
+class _Scratch:
+    """The folded side."""
+
+    def __init__(self, path: Path) -> None:
+        self.base = sqlite3.connect(path, isolation_level=None)
+        self.base.executescript(
+            "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -48000;"
+            + "".join(f"CREATE TABLE {t} (key TEXT PRIMARY KEY, blob BLOB NOT NULL);" for t in RECORDS)
+            + "CREATE TABLE quota (account TEXT PRIMARY KEY, held_fen INTEGER NOT NULL);"
+            + "CREATE TABLE keys (key TEXT PRIMARY KEY, case_key TEXT NOT NULL);")
+        self.postings = 0
+        self.posted = 0
+        self._decoders = {table: msgspec.msgpack.Decoder(kind) for table, (kind, _, _) in RECORDS.items()}
+
+    def get(self, table: str, key: str) -> Any:
+        row = self.base.execute(f"SELECT blob FROM {table} WHERE key = ?", (key,)).fetchone()
+        if row is not None:
+            return self._decoders[table].decode(row[0])
+        first, _, second = key.rpartition("|")
+        return RECORDS[table][0](first, second)
+
+    def put(self, table: str, key: str, record: Any) -> None:
+        self.base.execute(f"INSERT OR REPLACE INTO {table} VALUES (?, ?)", (key, encode(record)))
+
+    def fold(self, event: Event, inbox: int, held: dict[tuple[str, str], Any]) -> None:
+        for table, key in (("cases", event.case), ("waybills", event.waybill), ("tallies", event.tally)):
+            _, fold, name = RECORDS[table]
+            change = getattr(event, name)
+            if key and change is not None:
+                record = held.get((table, key)) or self.get(table, key)
+                held[(table, key)] = fold(record, change, inbox)
+        for p in event.postings:
+            self.postings += 1
+            number = _row_number((p.document, p.line, p.kind, p.account, p.amount_fen))
+            self.posted = (self.posted + number) % (1 << 128)
+            if p.account.startswith("quota/"):
+                self.base.execute(
+                    "INSERT INTO quota VALUES (?1, ?2) ON CONFLICT (account) DO UPDATE SET held_fen = held_fen + ?2",
+                    (p.account, p.amount_fen))
+
+    def keep(self, held: dict[tuple[str, str], Any]) -> None:
+        for (table, key), record in held.items():
+            self.put(table, key, record)
+            if table == "cases":
+                self.base.executemany("INSERT OR REPLACE INTO keys VALUES (?, ?)",
+                                      [(business, key) for business in keys_of(record)])
+
+
+def check(store: Store, progress: Callable[[int], None] | None = None) -> Report:
+    """Fold the whole journal and compare with what stands in the store. Differences name the key."""
+    report = Report()
+    with tempfile.TemporaryDirectory(prefix="cebport-rebuild-") as folder:
+        scratch = _Scratch(Path(folder) / "scratch.db")
+        position = 0
+        while rows := store.engine.rows("journal_after", position, ROWS_A_STEP):
+            scratch.base.execute("BEGIN")
+            held: dict[tuple[str, str], Any] = {}
+            for _, inbox, _, _, _, blob in rows:
+                for event in _events.decode(store.vault.stretch(blob)):
+                    scratch.fold(event, inbox, held)
+                    report.events += 1
+                report.messages += 1
+            position = rows[-1][0]
+            scratch.keep(held)
+            scratch.base.execute("COMMIT")
+            if progress is not None:
+                progress(len(rows))
+        for table in RECORDS:
+            _compare(report, table, _stored(store, table), _folded(scratch, table))
+        _compare(report, "keys", _pages(store, "dump_keys"), iter(
+            scratch.base.execute("SELECT key, case_key FROM keys ORDER BY key")))
+        _compare(report, "quota", iter(sorted(
+            (f"quota/{year}/{bytes(buyer).hex()}", held) for buyer, year, held in store.engine.rows("dump_quota"))),
+            iter(scratch.base.execute("SELECT account, held_fen FROM quota WHERE held_fen <> 0 ORDER BY account")))
+        _compare_postings(report, store, scratch)
+        scratch.base.close()
+    return report
+
+
+def _stored(store: Store, table: str) -> Iterator[tuple[str, bytes]]:
+    for row in _pages(store, f"dump_{table}"):
+        yield row[0], bytes(row[-1])
+        if table == "cases":
+            state = msgspec.msgpack.decode(row[-1], type=Case).state
+            assert STATE_NUMBERS[state] == row[2], f"{row[0]}: the state column does not say {state}"
+
+
+def _pages(store: Store, name: str) -> Iterator[Any]:
+    after = ""
+    while rows := store.engine.rows(name, after, DUMP_ROWS):
+        yield from rows
+        after = rows[-1][0]
+
+
+def _folded(scratch: _Scratch, table: str) -> Iterator[tuple[str, bytes]]:
+    yield from scratch.base.execute(f"SELECT key, blob FROM {table} ORDER BY key")
+
+
+def _compare(report: Report, table: str, stored: Iterator[Any], folded: Iterator[Any]) -> None:
+    """Both sides in key order, row by row."""
+    digest, count = hashlib.sha256(), 0
+    here, there = next(stored, None), next(folded, None)
+    while here is not None or there is not None:
+        if there is None or (here is not None and here[0] < there[0]):
+            _differ(report, f"{table} {here[0]}: stored, not in the journal")
+            here = next(stored, None)
+        elif here is None or there[0] < here[0]:
+            _differ(report, f"{table} {there[0]}: in the journal, not stored")
+            there = next(folded, None)
+        else:
+            if tuple(here) != tuple(there):
+                _differ(report, f"{table} {here[0]}: stored and folded differ")
+            digest.update(repr(tuple(there)).encode())
+            count += 1
+            here, there = next(stored, None), next(folded, None)
+    report.records[table] = count
+    report.digests[table] = digest.hexdigest()
+
+
+def _differ(report: Report, text: str) -> None:
+    if len(report.differences) < DIFFERENCES_MAX:
+        report.differences.append(text)
+
+
+def _row_number(row: tuple[Any, ...]) -> int:
+    return int.from_bytes(hashlib.blake2b(repr(row).encode(), digest_size=16).digest(), "big")
+
+
+def _compare_postings(report: Report, store: Store, scratch: _Scratch) -> None:
+    """Postings are a set: compared by count and by an order-free sum of row digests."""
+    count = total = 0
+    after: tuple[Any, ...] = ("", -1, "")
+    while rows := store.engine.rows("dump_postings", *after, DUMP_ROWS):
+        for row in rows:
+            total = (total + _row_number(tuple(row))) % (1 << 128)
+            count += 1
+        after = tuple(rows[-1][:3])
+    report.records["postings"] = count
+    report.digests["postings"] = f"{total:032x}"
+    if (count, total) != (scratch.postings, scratch.posted):
+        _differ(report, f"postings: {count} stored, {scratch.postings} in the journal, or their contents differ")

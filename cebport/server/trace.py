@@ -1,0 +1,183 @@
+"""The whole life of a parcel (全程追溯): documents, decisions with rule, values and source, receipts, money.
+
+A number may be an order, a waybill, an inventory (invtNo), a copNo or a payment number; every parcel that it
+leads to is told. Only masked personal data is shown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from cebport.clearance.parts import Case, Event, Reason, Waybill, waybill_key
+from cebport.clearance.receipts import catalog, explained, time17_of
+from cebport.clearance.states import name_of
+from cebport.faults import Fault, Words, fault_of
+from cebport.messages.catalog import catalog as message_catalog
+from cebport.server.dispatch import HEADS
+from cebport.server.store.store import Store
+from cebport.values import plain
+
+_events = msgspec.msgpack.Decoder(list[Event])
+_receipts = msgspec.msgpack.Decoder(list[tuple[list[Any], list[list[Any]]]])
+PREFIXES = ("P|{0}|", "I|{0}|")
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """One parcel: its key, its state, what came, what was decided, what was said, what is owed."""
+
+    case: Case
+    waybill: Waybill | None
+    documents: list[dict[str, Any]]
+    decisions: list[dict[str, Any]]
+    receipts: list[dict[str, Any]]
+    postings: list[dict[str, Any]]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON form; its schema is docs/reference/schemas/trace.json."""
+        inventory, bill = self.case.inventory, self.case.bill
+        return {
+            "orderNo": self.case.orderNo,
+            "ebpCode": self.case.ebpCode,
+            "state": self.case.state,
+            "preNo": inventory.preNo if inventory else "",
+            "invtNo": inventory.invtNo if inventory else "",
+            "logisticsNo": inventory.logisticsNo if inventory else "",
+            "arrived": self.waybill.arrived if self.waybill else "",
+            "documents": self.documents,
+            "decisions": self.decisions,
+            "receipts": self.receipts,
+            "postings": self.postings,
+            "tax": None if bill is None else {
+                "taxNo": bill.taxNo, "status": bill.status, "duty": plain(bill.duty), "vat": plain(bill.vat),
+                "consumption": plain(bill.consumption), "total": plain(bill.total), "entDutyNo": bill.entDutyNo,
+                "lines": [{"gnum": x.gnum, "gcode": x.gcode, "dutiable": plain(x.dutiable), "duty": plain(x.duty),
+                           "vat": plain(x.vat), "consumption": plain(x.consumption)} for x in bill.lines],
+            },
+        }
+
+
+def trace(store: Store, number: str) -> list[Story]:
+    """Every parcel that a number leads to; [] when it leads to none."""
+    keys = dict.fromkeys(key for key, _ in store.prefixed("case_prefix", f"{number}|"))
+    for prefix in PREFIXES:
+        keys.update(dict.fromkeys(case for _, case in store.prefixed("key_prefix", prefix.format(number))))
+    keys.update(dict.fromkeys(store.owners([f"N|{number}"]).values()))
+    loose: list[Waybill] = []
+    for waybill in store.waybills_of(number):
+        if waybill.case:
+            keys[waybill.case] = None
+        else:
+            loose.append(waybill)
+    cases = store.cases(keys)
+    stories = [_story(store, cases[key]) for key in keys if key in cases]
+    return stories + [_story(store, Case("", ""), waybill) for waybill in loose]
+
+
+def _story(store: Store, case: Case, waybill: Waybill | None = None) -> Story:
+    inventory = case.inventory
+    if inventory is not None:
+        key = waybill_key(inventory.logisticsNo, inventory.logisticsCode)
+        waybill = store.waybills([key]).get(key)
+    inboxes = sorted({*case.inboxes, *(waybill.inboxes if waybill is not None else ())})
+    decisions = _decisions(store, inboxes, case, waybill)
+    money = [inventory.invtNo] if inventory is not None and inventory.invtNo else []
+    money += [case.bill.taxNo] if case.bill is not None else []
+    money += [back.preNo for back in case.returns]
+    return Story(
+        case, waybill, _documents(store, inboxes, case, waybill), decisions, _said(store, inboxes, case, waybill),
+        [{"document": row[0], "line": row[1], "kind": row[2], "account": row[3], "amount_fen": row[4]}
+         for row in store.engine.select("posting_of", money)])
+
+
+def _documents(store: Store, inboxes: list[int], case: Case, waybill: Waybill | None) -> list[dict[str, Any]]:
+    """The documents that make the parcel up now, each with the message that brought it."""
+    held: list[tuple[str, Any]] = []
+    if case.order is not None:
+        held.append(("CEB311", case.order))
+    held += [("CEB411", payment) for payment in case.payments]
+    if waybill is not None and waybill.part is not None:
+        held.append(("CEB511", waybill.part))
+    if waybill is not None and waybill.signed_for is not None:
+        held.append(("CEB513", waybill.signed_for))
+    if case.inventory is not None:
+        held.append(("CEB621", case.inventory))
+    held += [("CEB623", part) for part in case.cancels] + [("CEB625", part) for part in case.returns]
+    rows = {row[0]: row for row in store.engine.select("inbox_rows", inboxes)}
+    made = []
+    for kind, part in held:
+        row = rows.get(part.inbox)
+        words = name_of(part.status) if part.status >= 0 else Words("", "")
+        made.append({
+            "type": kind, "guid": part.guid, "appType": part.appType, "appTime": part.appTime,
+            "status": part.status, "status_name": {"zh": words.zh, "en": words.en}, "inbox": part.inbox,
+            "document": part.index, "file": row[3] if row else "", "peer": row[2] if row else "",
+            "received_at": time17_of(row[4]) if row else "",
+        })
+    return made
+
+
+def _decisions(store: Store, inboxes: list[int], case: Case, waybill: Waybill | None) -> list[dict[str, Any]]:
+    key = f"{case.orderNo}|{case.ebpCode}" if case.orderNo else None
+    road = waybill_key(waybill.logisticsNo, waybill.logisticsCode) if waybill is not None else None
+    made = []
+    for position, inbox, at, law, code, blob in store.engine.select("journal_of", inboxes):
+        for event in _events.decode(store.vault.stretch(blob)):
+            if (key and event.case == key) or (road and event.waybill == road):
+                made.append({
+                    "position": position, "at": time17_of(at), "inbox": inbox, "document": event.index,
+                    "event": event.name, "law": event.law, "edition": law, "code": code,
+                    "why": [reason_fault(reason, event.index).as_dict() for reason in event.why],
+                    "receipts": [list(receipt) for receipt in event.receipts],
+                })
+    return made
+
+
+def reason_fault(reason: Reason, document: int | None) -> Fault:
+    """A recorded reason as a fault with words, whichever catalog its rule stands in."""
+    if reason.rule in catalog():
+        return explained(reason, document or None)
+    try:
+        return fault_of(message_catalog(), reason.rule, document=document or None, path=reason.path,
+                        found=reason.found, expected=reason.expected, severity=reason.severity, source=reason.source)
+    except (KeyError, IndexError):
+        words = Words(f"{reason.rule} {reason.path}: {reason.found}", f"{reason.rule} {reason.path}: {reason.found}")
+        return Fault(reason.rule, reason.severity, document or None, reason.path, reason.found, reason.expected,
+                     reason.source, words, Words("", ""))
+
+
+def _said(store: Store, inboxes: list[int], case: Case, waybill: Waybill | None) -> list[dict[str, Any]]:
+    """Every receipt of the parcel's documents, in the order of their times."""
+    inventory = case.inventory
+    pre_numbers = {p.preNo for p in (*case.past, *case.cancels, *case.returns)} | (
+        {inventory.preNo} if inventory is not None else set())
+    invt_numbers = {p.invtNo for p in case.past if p.invtNo} | (
+        {inventory.invtNo} if inventory is not None and inventory.invtNo else set())
+    payments = {(p.payCode, p.payTransactionId) for p in case.payments}
+    road = (waybill.logisticsCode, waybill.logisticsNo) if waybill is not None else None
+
+    def is_ours(kind: str, head: Any) -> bool:
+        if kind == "312":
+            return head.orderNo == case.orderNo and head.ebpCode == case.ebpCode
+        if kind == "412":
+            return (head.payCode, head.payTransactionId) in payments
+        if kind in ("512", "514"):
+            return (head.logisticsCode, head.logisticsNo) == road
+        if kind in ("622", "624", "626"):
+            return head.preNo in pre_numbers
+        return kind in ("816", "818") and head.invtNo in invt_numbers
+
+    made = []
+    for row, kind, receiver, _, _, state, blob in store.engine.select("outbox_of", inboxes):
+        if blob is None or kind not in HEADS:
+            continue
+        for values, _ in _receipts.decode(store.vault.show(blob)):
+            head = HEADS[kind][0](*values)
+            if is_ours(kind, head):
+                status = getattr(head, "returnStatus", None) or head.status
+                made.append({"type": f"CEB{kind}", "status": status, "time": head.returnTime, "to": receiver,
+                             "info": getattr(head, "returnInfo", "") or "", "outbox": row, "sent": state == 2})
+    return sorted(made, key=lambda receipt: (receipt["time"], receipt["type"]))
