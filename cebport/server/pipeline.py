@@ -32,6 +32,7 @@ from cebport.clearance.receipts import BUILDERS, INFO_CHARS_MAX, Receipt
 from cebport.clearance.taking import PRE_LETTERS
 from cebport.faults import ERROR, Fault, Malformed, StoreConflict
 from cebport.messages import envelope, rules, signature, wire
+from cebport.messages.certificates import sign_fault
 from cebport.messages.codes import receipt_codes
 from cebport.messages.documents import Message
 from cebport.messages.trust import TrustStore
@@ -194,8 +195,8 @@ class Pipeline:
         for index, document in enumerate(message.documents):
             declarants = [getattr(document.head, name) for name in fields]
             if owners.isdisjoint(declarants):
-                fault = signature.declarant_fault(declarants, owners, verdict.subject, path=fields[0],
-                                                  document=index + 1)
+                fault = sign_fault("CEB-SIGN-059", document=index + 1, path=fields[0], found=declarants[0],
+                                   expected=", ".join(sorted(owners)), subject=verdict.subject)
                 one.refused[index] = (codes["declarant"], [fault])
         return True
 
