@@ -8,9 +8,18 @@ list, tariff) -> timeline (days of a topic) -> loading (everything that is refus
 from typing import Any
 
 _HOMES = {
-    "Policy": "engine", "View": "engine", "Row": "schema", "Topic": "schema", "Place": "places",
-    "Listing": "lists", "ListRow": "lists", "TariffRow": "lists", "Instrument": "loading", "Profile": "loading",
-    "Difference": "overlay", "diff": "overlay",
+    "Policy": "engine",
+    "View": "engine",
+    "Row": "schema",
+    "Topic": "schema",
+    "Place": "places",
+    "Listing": "lists",
+    "ListRow": "lists",
+    "TariffRow": "lists",
+    "Instrument": "loading",
+    "Profile": "loading",
+    "Difference": "overlay",
+    "diff": "overlay",
 }
 
 

@@ -16,18 +16,28 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from cebport.faults import Words
 from cebport.policy.lists import NO_LIST, Listing, ListRow, TariffRow, listing
-from cebport.policy.loading import LIST_EDITION, TARIFF_EDITION, Instrument, Key, Loaded, Profile, edition_key, load_tables
-from cebport.policy.places import NATION, Place
+from cebport.policy.loading import (
+    LIST_EDITION,
+    PROFILE_TOPIC,
+    TARIFF_EDITION,
+    Instrument,
+    Key,
+    Loaded,
+    Profile,
+    edition_key,
+    load_tables,
+)
+from cebport.policy.places import NATION, Found, Place
 from cebport.policy.reader import TABLES
 from cebport.policy.schema import AXES, Fixed, Row, Topic
 from cebport.policy.timeline import DAY, Timeline, believed, epochs, filled, lay, start
 
 NATIONAL = "national"
-PROFILE_TOPIC = "place.profile"
+VERDICTS, SIGNING = "trust.verdicts.", "duty.signing."
 VIEWS_MAX = 1024
 """Views kept: a replay over years asks for thousands of days, each view holds some ten kilobytes."""
 LISTINGS_MAX = 10_000
@@ -60,12 +70,12 @@ class Policy:
         package are read once a program.
         """
         global _default
-        overlays = [Path(path) for path in overlays]
-        if directory is None and not overlays:
+        laid = [Path(path) for path in overlays]
+        if directory is None and not laid:
             if _default is None:
                 _default = cls(load_tables(TABLES, ()))
             return _default
-        return cls(load_tables(Path(directory) if directory is not None else TABLES, overlays))
+        return cls(load_tables(Path(directory) if directory is not None else TABLES, laid))
 
     def at(
         self, day: date, place: str = NATION, *, profile: str | None = None, known: date | None = None
@@ -73,9 +83,9 @@ class Policy:
         """What holds on a day at a place.
 
         place: an id of places.yaml or a customs code; a well-formed code that no place has falls to its
-        district or the nation, and the view's ``place_note`` says so. profile: a name of profiles.yaml; None = the one that the
-        place has on that day, else national. known: only rows recorded by that day, as they were believed then.
-        Raises KeyError for a place or profile that is none.
+        district or the nation, and the view's ``place_note`` says so. profile: a name of profiles.yaml;
+        None = the one that the place has on that day, else national. known: only rows recorded by that day,
+        as they were believed then. Raises KeyError for a place or profile that is none.
         """
         try:
             return self._views[day, place, profile, known]
@@ -124,15 +134,21 @@ class Policy:
         days = [date.min, *self._days]
         made: list[Row] = []
         for begins, following in zip(days, [*days[1:], None], strict=True):
-            path = self._loaded.places.find(place, begins).path if declared.axis == "place" else (
-                self._loaded.names.path(declared.axis, place))
+            path = (
+                self._loaded.places.find(place, begins).path
+                if declared.axis == "place"
+                else (self._loaded.names.path(declared.axis, place))
+            )
             row = self._compile(known).row(topic, path, begins)
             if row is None:
                 continue
             until = None if following is None else following - DAY
             last = made[-1] if made else None
-            if last is not None and last.where == row.where and last.until is not None and (
-                last.until + DAY == begins
+            if (
+                last is not None
+                and last.where == row.where
+                and last.until is not None
+                and (last.until + DAY == begins)
             ):
                 made[-1] = last._replace(until=until)
             else:
@@ -140,7 +156,7 @@ class Policy:
         return tuple(made)
 
     def _compile(self, known: date | None) -> _Compiled:
-        """The timelines as believed on ``known``: made once for each day on which the tables changed their mind."""
+        """The timelines as believed on ``known``: made once an epoch of the tables."""
         at = None if known is None else bisect_right(self._epochs, known)
         compiled = self._compiled.get(at)
         if compiled is None:
@@ -166,7 +182,7 @@ class Policy:
             if len(self._resolved) >= VIEWS_MAX:
                 del self._resolved[next(iter(self._resolved))]
             resolved = self._resolved[key] = _Resolved(compiled, loaded, paths, day, self._keep)
-        return View(self, resolved, day, found.path, found.note, profile, known)
+        return View(self, resolved, found, _Asked(day, profile, known))
 
     def _keep(self, name: str, values: dict[str, Any]) -> Fixed:
         """The same mapping object for equal contents: readers compile a practice once, by its identity."""
@@ -210,10 +226,20 @@ def _nearest(lines: Mapping[str, Timeline], path: tuple[str, ...], day: date) ->
 
 
 class _Resolved:
-    """Every topic of a place and profile between two days on which anything changes; shared by the views of it."""
+    """Every topic of a place and profile between two days of change; shared by the views of those days."""
 
-    __slots__ = ("bonded_modes", "dialect", "edition", "listings", "practice", "rows", "tariff", "trust", "values",
-                 "verdicts")
+    __slots__ = (
+        "bonded_modes",
+        "dialect",
+        "edition",
+        "listings",
+        "practice",
+        "rows",
+        "tariff",
+        "trust",
+        "values",
+        "verdicts",
+    )
 
     def __init__(
         self, compiled: _Compiled, loaded: Loaded, paths: Mapping[str, tuple[str, ...]], day: date, keep: Any
@@ -228,8 +254,9 @@ class _Resolved:
                     self.rows[topic] = row
                     self.values[topic] = row.value
         self.trust, self.practice, self.dialect = (
-            keep(paths[axis][0], self._of(axis)) for axis in ("trust", "practice", "dialect"))
-        self.verdicts = self._verdicts()
+            keep(paths[axis][0], self._of(axis)) for axis in ("trust", "practice", "dialect")
+        )
+        self.verdicts = self._verdicts(loaded.topics.by_name)
         self.bonded_modes = self.values.get("positive_list.bonded_modes") or ()
         self.edition = self.values.get(LIST_EDITION)
         edition = self.values.get(TARIFF_EDITION)
@@ -239,21 +266,29 @@ class _Resolved:
     def _of(self, axis: str) -> dict[str, Any]:
         """The topics of an axis without its name in front: ``practice.MATCH-LINES`` -> ``MATCH-LINES``."""
         stem = axis + "."
-        return {topic.removeprefix(stem): value for topic, value in self.values.items() if topic.startswith(stem)}
+        return {
+            topic.removeprefix(stem): value for topic, value in self.values.items() if topic.startswith(stem)
+        }
 
-    def _verdicts(self) -> dict[str, dict[str, str]]:
-        """Message type -> verdict -> accept, warn or refuse. What a type leaves open, the row for all says."""
-        stem, made = "trust.verdicts.", {}
-        general = self.values.get(stem + "all") or {}
-        for topic, own in self.values.items():
-            if topic.startswith(stem):
-                kind = topic.removeprefix(stem)
-                duty = REFUSE if self.values.get("duty.signing." + kind) else ACCEPT
-                made[kind] = {
-                    verdict: duty if action == BY_DUTY else action
-                    for verdict, action in {**general, **(own or {})}.items()
-                }
+    def _verdicts(self, topics: Iterable[str]) -> dict[str, dict[str, str]]:
+        """Message type -> verdict -> accept, warn or refuse. What a type leaves open the row for all says."""
+        made: dict[str, dict[str, str]] = {}
+        general = self.values.get(VERDICTS + "all") or {}
+        for kind in (topic.removeprefix(VERDICTS) for topic in topics if topic.startswith(VERDICTS)):
+            actions = {**general, **(self.values.get(VERDICTS + kind) or {})}
+            duty = REFUSE if self.values.get(SIGNING + kind) else ACCEPT
+            made[kind] = {
+                verdict: duty if action == BY_DUTY else action for verdict, action in actions.items()
+            }
         return made
+
+
+class _Asked(NamedTuple):
+    """What a view was asked for."""
+
+    day: date
+    profile: str
+    known: date | None
 
 
 class View(Fixed):
@@ -268,21 +303,34 @@ class View(Fixed):
     (``view.practice["MATCH-LINES"]``), each with its ``name``. known: see `Policy.at`.
     """
 
-    __slots__ = ("_resolved", "day", "dialect", "known", "path", "place", "place_note", "policy", "practice",
-                 "profile", "trust")
+    __slots__ = (
+        "_resolved", "day", "dialect", "known", "path", "place", "place_note",
+        "policy", "practice", "profile", "trust",
+    )  # fmt: skip
+    policy: Policy
+    day: date
+    place: str
+    path: tuple[str, ...]
+    place_note: Words | None
+    profile: str
+    known: date | None
+    practice: Fixed
+    trust: Fixed
+    dialect: Fixed
+    _resolved: _Resolved
 
-    def __init__(
-        self, policy: Policy, resolved: _Resolved, day: date, path: tuple[str, ...], note: Words | None,
-        profile: str, known: date | None,
-    ) -> None:
+    def __init__(self, policy: Policy, resolved: _Resolved, found: Found, asked: _Asked) -> None:
         super().__init__(resolved.values)
-        object.__setattr__(self, "_resolved", resolved)
-        for name, value in (
-            ("policy", policy), ("day", day), ("path", path), ("place", path[0]), ("place_note", note),
-            ("profile", profile), ("known", known), ("practice", resolved.practice), ("trust", resolved.trust),
-            ("dialect", resolved.dialect),
-        ):
-            object.__setattr__(self, name, value)
+        put = object.__setattr__
+        put(self, "policy", policy)
+        put(self, "_resolved", resolved)
+        put(self, "path", found.path)
+        put(self, "place", found.path[0])
+        put(self, "place_note", found.note)
+        for name, value in asked._asdict().items():
+            put(self, name, value)
+        for axis in AXES[1:]:
+            put(self, axis, getattr(resolved, axis))
 
     def __setattr__(self, name: str, value: object) -> None:
         self._refuse()
@@ -353,10 +401,11 @@ class View(Fixed):
         if not self["positive_list.required"] or resolved.edition is None:
             return NO_LIST
         rows: Mapping[str, ListRow] = self.policy._loaded.lists[edition_key(resolved.edition)]
-        return listing(gcode, mode, resolved.edition["edition"], resolved.edition["complete"], rows, resolved.bonded_modes)
+        name, complete = resolved.edition["edition"], resolved.edition["complete"]
+        return listing(gcode, mode, name, complete, rows, resolved.bonded_modes)
 
     def verdict_action(self, message_type: str, verdict: str) -> str:
-        """What a verdict on a signature does to a message ("CEB621Message" or "621"): accept, warn or refuse."""
+        """accept, warn or refuse: what a verdict on a signature does to "CEB621Message" (or "621")."""
         kind = message_type[3:6] if message_type.startswith("CEB") else message_type
         verdicts = self._resolved.verdicts
         return (verdicts.get(kind) or verdicts["all"]).get(verdict, REFUSE)

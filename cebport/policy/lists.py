@@ -20,12 +20,31 @@ REMARK_KINDS = ("", "exclude", "bonded_only", "only_goods", "person_year_quantit
 person and year."""
 
 TARIFF_COLUMNS = (
-    "gcode", "name_zh", "name_en", "mfn", "provisional", "vat", "consumption", "unit1", "unit2",
-    "confidence", "source", "note",
+    "gcode",
+    "name_zh",
+    "name_en",
+    "mfn",
+    "provisional",
+    "vat",
+    "consumption",
+    "unit1",
+    "unit2",
+    "confidence",
+    "source",
+    "note",
 )
 LIST_COLUMNS = (
-    "hs8", "name_zh", "name_en", "remark_kind", "remark_zh", "remark_en", "quantity", "unit",
-    "confidence", "source", "note",
+    "hs8",
+    "name_zh",
+    "name_en",
+    "remark_kind",
+    "remark_zh",
+    "remark_en",
+    "quantity",
+    "unit",
+    "confidence",
+    "source",
+    "note",
 )
 
 
@@ -49,7 +68,7 @@ class TariffRow(NamedTuple):
 
 
 class ListRow(NamedTuple):
-    """One line of the positive list. quantity, unit: what a person may have a year, where the remark says so."""
+    """One line of the positive list. quantity, unit: what a person may have a year, if a remark says so."""
 
     hs8: str
     name: str
@@ -70,8 +89,7 @@ class Listing(NamedTuple):
 
     state: listed; conditional (its remark leaves out some goods, names some, or counts: ``remark_kind`` says
     which); bonded_only (the line is not for this mode); absent (no line in what is loaded); not_required (no
-    list rules on that day). complete: whether the loaded edition is the whole list: only
-    then does absence refuse.
+    list rules on that day). complete: the loaded edition is the whole list; only then absence refuses.
     """
 
     state: str
@@ -110,14 +128,27 @@ def _tariff_row(line: int, cells: list[str], edition: str, classes: frozenset[st
     if vat not in ("s", "r"):
         raise Refused("CEB-LAW-017", line, found=f"vat {vat}", expected="s | r")
     if consumption and consumption not in classes:
-        raise Refused("CEB-LAW-017", line, found=f"consumption {consumption}", expected=" | ".join(sorted(classes)))
+        raise Refused(
+            "CEB-LAW-017", line, found=f"consumption {consumption}", expected=" | ".join(sorted(classes))
+        )
     _digits(unit1, 3, line)
     if unit2:
         _digits(unit2, 3, line)
     _mark(confidence, line)
     return TariffRow(
-        gcode, zh, _fraction(mfn, line), vat, consumption or None, unit1, unit2, edition, confidence,
-        _fraction(provisional, line), en, source, note,
+        gcode,
+        zh,
+        _fraction(mfn, line),
+        vat,
+        consumption or None,
+        unit1,
+        unit2,
+        edition,
+        confidence,
+        _fraction(provisional, line),
+        en,
+        source,
+        note,
     )
 
 
@@ -145,18 +176,35 @@ def _list_row(file: str, line: int, cells: list[str]) -> ListRow:
         raise Refused("CEB-LAW-017", line, found=f"remark_kind {kind}", expected=" | ".join(REMARK_KINDS[1:]))
     if (kind == "person_year_quantity") != bool(quantity) or bool(quantity) != bool(unit):
         raise Refused(
-            "CEB-LAW-017", line, found=f"{kind} {quantity} {unit}".strip(),
+            "CEB-LAW-017",
+            line,
+            found=f"{kind} {quantity} {unit}".strip(),
             expected="quantity and unit with person_year_quantity, and only with it",
         )
     _mark(confidence, line)
     return ListRow(
-        hs8, zh, en, kind, remark_zh, remark_en, _fraction(quantity, line), unit, confidence, source, note,
+        hs8,
+        zh,
+        en,
+        kind,
+        remark_zh,
+        remark_en,
+        _fraction(quantity, line),
+        unit,
+        confidence,
+        source,
+        note,
         f"{file}:{line}",
     )
 
 
 def listing(
-    gcode: str, mode: str, edition: str, complete: bool, rows: Mapping[str, ListRow], bonded_modes: tuple[str, ...]
+    gcode: str,
+    mode: str,
+    edition: str,
+    complete: bool,
+    rows: Mapping[str, ListRow],
+    bonded_modes: tuple[str, ...],
 ) -> Listing:
     """How a goods code stands on an edition for a mode (监管方式)."""
     row = rows.get(gcode[:8])

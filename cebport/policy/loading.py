@@ -33,9 +33,14 @@ from cebport.policy.schema import AXES, CONFIDENCE, Row, Topic, Topics, read_top
 from cebport.policy.timeline import believed, check, epochs
 
 TOPICS, INSTRUMENTS, PLACES, PROFILES, WORDS = (
-    "topics.yaml", "instruments.yaml", "places.yaml", "profiles.yaml", "faults.yaml",
+    "topics.yaml",
+    "instruments.yaml",
+    "places.yaml",
+    "profiles.yaml",
+    "faults.yaml",
 )
 LIST_EDITION, TARIFF_EDITION = "positive_list.edition", "tariff.edition"
+PROFILE_TOPIC = "place.profile"
 SCOPE_KEYS = {"place": "places", "practice": "practices", "trust": "trusts", "dialect": "dialects"}
 """Axis -> the key of a row that names what it holds for."""
 Key = tuple[str, str]
@@ -101,15 +106,21 @@ def edition_key(value: Mapping[str, Any]) -> EditionKey:
 
 
 def load_tables(directory: Path, overlays: Iterable[Path]) -> Loaded:
-    """Read a directory of tables and overlays. Raises PolicyError with every mistake of the stage that failed."""
+    """Read tables, then overlays. Raises PolicyError with all mistakes of the first bad stage."""
     loading = _Loading(directory)
     loading.read_words()
     base = loading.read_rows()
     layers = [base, *(loading.read_overlay(path) for path in overlays)]
     tariffs, lists = loading.read_lists(layers)
     return Loaded(
-        loading.digest.hexdigest(), loading.topics, loading.instruments, loading.places, loading.names,
-        tuple(layers), tariffs, lists,
+        loading.digest.hexdigest(),
+        loading.topics,
+        loading.instruments,
+        loading.places,
+        loading.names,
+        tuple(layers),
+        tariffs,
+        lists,
     )
 
 
@@ -174,10 +185,18 @@ class _Loading:
     def read_words(self) -> None:
         """Topics, instruments, places, and the names of practices, trusts, dialects and profiles."""
         self.topics = self._within(TOPICS, lambda table: read_topics(table, self._noting(TOPICS)))
-        self._within(INSTRUMENTS, lambda table: self._read_instruments(
-            table, table.fields(table.root, ("instruments",), ("about",))))
-        self.places = self._within(PLACES, lambda table: read_places(
-            table, table.fields(table.root, ("places",), ("about", "sets")), self._noting(PLACES)))
+        self._within(
+            INSTRUMENTS,
+            lambda table: self._read_instruments(
+                table, table.fields(table.root, ("instruments",), ("about",))
+            ),
+        )
+        self.places = self._within(
+            PLACES,
+            lambda table: read_places(
+                table, table.fields(table.root, ("places",), ("about", "sets")), self._noting(PLACES)
+            ),
+        )
         self.names = self._within(PROFILES, self._read_profiles)
         self.complaints.stop()
 
@@ -203,7 +222,7 @@ class _Loading:
                 pairs = table.fields(node, ("zh", "en"), ("of",))
                 above = text(pairs["of"][1]) if "of" in pairs else ""
                 if above and above not in parents[axis]:
-                    raise Refused("CEB-LAW-005", line, found=above, expected="a name that stands above it in the file")
+                    raise Refused("CEB-LAW-005", line, found=above, expected="a name further up in the file")
                 parents[axis][name] = above
                 titles[axis][name] = _words(pairs)
         profiles = {}
@@ -212,8 +231,12 @@ class _Loading:
             chosen = {axis: text(pairs[axis][1]) for axis in AXES[1:]}
             for axis, value in chosen.items():
                 if value not in parents[axis]:
-                    raise Refused("CEB-LAW-005", pairs[axis][0], found=value, expected=f"a {axis} of this file")
-            profiles[name] = Profile(name, chosen["trust"], chosen["practice"], chosen["dialect"], _words(pairs))
+                    raise Refused(
+                        "CEB-LAW-005", pairs[axis][0], found=value, expected=f"a {axis} of this file"
+                    )
+            profiles[name] = Profile(
+                name, chosen["trust"], chosen["practice"], chosen["dialect"], _words(pairs)
+            )
         return Names(parents, titles, profiles)
 
     # ------------------------------------------------------------------------------------------ rows
@@ -223,8 +246,12 @@ class _Loading:
         rows: dict[Key, list[Row]] = {}
         for file in self.raw:
             if file.endswith(".yaml") and file not in (TOPICS, INSTRUMENTS, PLACES, PROFILES, WORDS):
-                self._within(file, lambda table: self._read_file(
-                    table, table.fields(table.root, ("rows",), ("about", "recorded_at")), rows))
+                self._within(
+                    file,
+                    lambda table: self._read_file(
+                        table, table.fields(table.root, ("rows",), ("about", "recorded_at")), rows
+                    ),
+                )
         self.complaints.stop()
         self._check_spans(rows)
         self.complaints.stop()
@@ -232,12 +259,14 @@ class _Loading:
 
     def read_overlay(self, path: Path) -> dict[Key, list[Row]]:
         """The rows of one overlay, which may also bring instruments, places and sets of its own."""
-        file, rows = path.name, {}
+        file = path.name
+        rows: dict[Key, list[Row]] = {}
         self.raw[file] = self._bytes(file, path)
 
         def read(table: Table) -> None:
             top = table.fields(
-                table.root, ("rows",), ("about", "recorded_at", "instruments", "places", "sets"))
+                table.root, ("rows",), ("about", "recorded_at", "instruments", "places", "sets")
+            )
             if "instruments" in top:
                 self._read_instruments(table, top)
             self.places = read_places(table, top, self._noting(file), self.places)
@@ -271,8 +300,11 @@ class _Loading:
 
     def _read_row(self, table: Table, topic: Topic, node: Any, recorded_at: date | None) -> list[Row]:
         scope_key = SCOPE_KEYS[topic.axis]
-        pairs = table.fields(node, ("since", "confidence"), (
-            "value", "inherit", "until", "instrument", "recorded_at", "withdrawn_at", "note", scope_key))
+        pairs = table.fields(
+            node,
+            ("since", "confidence"),
+            ("value", "inherit", "until", "instrument", "recorded_at", "withdrawn_at", "note", scope_key),
+        )
         line = line_of(node)
         if "instrument" not in pairs:
             raise Refused("CEB-LAW-006", line, found=topic.name)
@@ -284,7 +316,9 @@ class _Loading:
             raise Refused("CEB-LAW-020", pairs["confidence"][0], found=mark, expected=" | ".join(CONFIDENCE))
         inherit = "inherit" in pairs
         if inherit and scalar(pairs["inherit"][1]) is not True:
-            raise Refused("CEB-LAW-008", pairs["inherit"][0], found=shown(scalar(pairs["inherit"][1])), expected="true")
+            raise Refused(
+                "CEB-LAW-008", pairs["inherit"][0], found=shown(scalar(pairs["inherit"][1])), expected="true"
+            )
         if inherit == ("value" in pairs):
             raise Refused("CEB-LAW-013", line, found="value", expected="value, or inherit: true")
         if "recorded_at" in pairs:
@@ -293,20 +327,30 @@ class _Loading:
             raise Refused("CEB-LAW-013", line, found="recorded_at", expected="recorded_at")
         withdrawn_at = day(pairs["withdrawn_at"][1]) if "withdrawn_at" in pairs else None
         if withdrawn_at is not None and withdrawn_at <= recorded_at:
-            raise Refused("CEB-LAW-010", pairs["withdrawn_at"][0], found=withdrawn_at, expected=f"after {recorded_at}")
+            raise Refused(
+                "CEB-LAW-010", pairs["withdrawn_at"][0], found=withdrawn_at, expected=f"after {recorded_at}"
+            )
+        value = None if inherit else topic.read(table, pairs["value"][1])
+        if topic.name == PROFILE_TOPIC and not inherit and value not in self.names.profiles:
+            raise Refused("CEB-LAW-005", pairs["value"][0], found=value, expected=f"a profile of {PROFILES}")
         row = Row(
             topic=topic.name,
-            value=None if inherit else topic.read(table, pairs["value"][1]),
+            value=value,
             since=day_or_none(pairs["since"][1]),
             until=day(pairs["until"][1]) if "until" in pairs else None,
-            place="", instrument=instrument, confidence=mark, recorded_at=recorded_at,
+            place="",
+            instrument=instrument,
+            confidence=mark,
+            recorded_at=recorded_at,
             note=text(pairs["note"][1]) if "note" in pairs else "",
-            where=f"{table.file}:{line}", withdrawn_at=withdrawn_at, inherit=inherit,
+            where=f"{table.file}:{line}",
+            withdrawn_at=withdrawn_at,
+            inherit=inherit,
         )
         return [row._replace(place=place) for place in self._scopes(table, topic, pairs.get(scope_key), line)]
 
     def _scopes(self, table: Table, topic: Topic, pair: tuple[int, Any] | None, line: int) -> list[str]:
-        """What a row holds for: places (the nation when none is named), or named practices, trusts, dialects."""
+        """What a row holds for: places (the nation when none is named), practices, trusts or dialects."""
         if topic.axis == "place":
             if pair is None:
                 return ["CN"]
@@ -323,9 +367,13 @@ class _Loading:
             made = list(texts(table, pair[1]))
             for name in made:
                 if name not in self.names.parents[topic.axis]:
-                    raise Refused("CEB-LAW-005", pair[0], found=name, expected=f"a {topic.axis} of {PROFILES}")
+                    raise Refused(
+                        "CEB-LAW-005", pair[0], found=name, expected=f"a {topic.axis} of {PROFILES}"
+                    )
         if not made or len(set(made)) != len(made):
-            raise Refused("CEB-LAW-005", line, found=", ".join(made), expected="each place once, at least one")
+            raise Refused(
+                "CEB-LAW-005", line, found=", ".join(made), expected="each place once, at least one"
+            )
         return made
 
     def _check_spans(self, rows: dict[Key, list[Row]], *, gaps: bool = True) -> None:
@@ -362,12 +410,14 @@ class _Loading:
                 continue
             merged: dict[str, Any] = into.setdefault(key, {})
             for file in row.value["files"]:
-                for code, entry in self._read_list(row, file, edition, classes).items():
-                    if code in merged:
-                        at, _, line = row.where.rpartition(":")
-                        self.complaints.add(
-                            "CEB-LAW-002", at, int(line), found=f"{code} ({file})", expected="one row a code")
-                    merged[code] = entry
+                found = self._read_list(row, file, edition, classes)
+                both = sorted(merged.keys() & found.keys())
+                if both:
+                    at, _, line = row.where.rpartition(":")
+                    self.complaints.add(
+                        "CEB-LAW-002", at, int(line), found=f"{both[0]} ({file})", expected="one row a code"
+                    )
+                merged.update(found)
         self.complaints.stop()
         return tariffs, lists
 
@@ -398,6 +448,8 @@ def _instrument(table: Table, name: str, node: Any) -> Instrument:
         id=name,
         no=_words(table.fields(pairs["no"][1], ("zh", "en"))),
         title=_words(table.fields(pairs["title"][1], ("zh", "en"))),
-        issued=day_or_none(pairs["issued"][1]), since=day_or_none(pairs["from"][1]), confidence=mark,
+        issued=day_or_none(pairs["issued"][1]),
+        since=day_or_none(pairs["from"][1]),
+        confidence=mark,
         note=text(pairs["note"][1]) if "note" in pairs else "",
     )

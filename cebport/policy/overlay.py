@@ -1,10 +1,10 @@
 """What if the law were another (假设规则): overlays, and the difference of two views.
 
 An overlay is a YAML file of the same schema as the tables: ``rows`` by topic, and where it needs them
-``instruments``, ``places`` and ``sets`` of its own. `Policy.load(overlays=[...])` lays its rows over the base:
-one with ``until`` holds for just those days, one without holds to the next row of either, one with the same
-``since`` takes the place of the row there. A row of a place nearer to the case still comes first; to take
-it away write ``inherit: true`` for that place.
+``instruments``, ``places`` and ``sets`` of its own. `Policy.load(overlays=[...])` lays its rows over the
+base: one with ``until`` holds for just those days, one without holds to the next row of either, one with
+the same ``since`` takes the place of the row there. A row of a place nearer to the case still comes first;
+to take it away write ``inherit: true`` for that place.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ class Difference(NamedTuple):
         """The JSON form."""
         return {
             "topic": self.topic,
-            "a": jsonable(self.a), "b": jsonable(self.b),
+            "a": jsonable(self.a),
+            "b": jsonable(self.b),
             "row_a": self.row_a.as_dict() if self.row_a is not None else None,
             "row_b": self.row_b.as_dict() if self.row_b is not None else None,
         }

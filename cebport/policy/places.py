@@ -63,7 +63,9 @@ class Places:
         self.sets = sets
         self.by_code = {code: place.id for place in by_id.values() for code in place.codes}
         self._by_prefix = {
-            place.id[:_PREFIX]: place.home or place.id for place in by_id.values() if place.level == "district"
+            place.id[:_PREFIX]: place.home or place.id
+            for place in by_id.values()
+            if place.level == "district"
         }
 
     def find(self, name: str, day: date) -> Found:
@@ -76,7 +78,7 @@ class Places:
             place = self.by_id[self._by_prefix.get(name[:_PREFIX], NATION)]
             note = Words(
                 f"关区代码 {name} 不在地点表中，按前两位归入 {place.zh}",
-                f"customs code {name} is not in the table of places; by its first two digits it is taken as {place.en}",
+                f"customs code {name} has no row; by its first two digits it is taken as {place.en}",
             )
         if place is None:
             raise KeyError(f"{name}: neither a place nor a customs code of four characters")
@@ -155,9 +157,16 @@ def _read_place(table: Table, node: Any) -> Place:
     codes = texts(table, pairs["codes"][1]) if "codes" in pairs else ()
     for code in codes:
         if not _CODE.match(code):
-            raise Refused("CEB-LAW-008", pairs["codes"][0], found=code, expected="a customs code of 4 characters")
+            raise Refused(
+                "CEB-LAW-008", pairs["codes"][0], found=code, expected="a customs code of 4 characters"
+            )
     return Place(
-        id=one("id"), level=level, parent=one("parent"), zh=one("zh"), en=one("en"), codes=codes,
+        id=one("id"),
+        level=level,
+        parent=one("parent"),
+        zh=one("zh"),
+        en=one("en"),
+        codes=codes,
         area_codes=texts(table, pairs["area_codes"][1]) if "area_codes" in pairs else (),
         home=one("home"),
         since=day_or_none(pairs["since"][1]) if "since" in pairs else None,
@@ -175,7 +184,9 @@ def _check_place(place: Place, by_id: Mapping[str, Place], owners: dict[str, str
     _known((place.parent, *((place.home,) if place.home else ())), by_id, line)
     parent = by_id[place.parent]
     if LEVELS.index(parent.level) >= LEVELS.index(place.level):
-        raise Refused("CEB-LAW-015", line, found=f"{place.parent} ({parent.level})", expected="a higher level")
+        raise Refused(
+            "CEB-LAW-015", line, found=f"{place.parent} ({parent.level})", expected="a higher level"
+        )
     for code in place.codes:
         owner = owners.setdefault(code, place.id)
         if owner != place.id:

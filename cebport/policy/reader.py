@@ -23,11 +23,15 @@ TABLES = Path(__file__).parent / "tables"
 FILE_BYTES_MAX = 4_000_000
 """A table larger than this is no table that a person wrote (a published list comes as CSV)."""
 CSV_BYTES_MAX = 64_000_000
+FAULTS_MAX = 200
+"""Mistakes told at once: a list with a wrong column would else tell one a row."""
 YEAR_MIN, YEAR_MAX = 1900, 2999
 """Days outside are slips of the pen; an open end is left out, not written as the year 9999."""
 
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)\Z")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+\.[0-9]*|[0-9]+)([eE][-+]?[0-9]+)?\Z|[-+]?\.(inf|nan)\Z", re.IGNORECASE)
+_FLOAT = re.compile(
+    r"[-+]?(\.[0-9]+|[0-9]+\.[0-9]*|[0-9]+)([eE][-+]?[0-9]+)?\Z|[-+]?\.(inf|nan)\Z", re.IGNORECASE
+)
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
 _WORDS = {"": None, "null": None, "~": None, "true": True, "false": False}
 
@@ -44,7 +48,7 @@ def catalog() -> Catalog:
 class Refused(Exception):
     """One mistake at one line of a table. Stays inside the package: it becomes a Fault."""
 
-    def __init__(self, code: str, line: int, **values: object) -> None:
+    def __init__(self, code: str, line: int, **values: Any) -> None:
         self.code, self.line, self.values = code, line, values
         super().__init__(code, line, values)
 
@@ -55,9 +59,10 @@ class Complaints:
     def __init__(self) -> None:
         self.faults: list[Fault] = []
 
-    def add(self, code: str, file: str, line: int, **values: object) -> None:
+    def add(self, code: str, file: str, line: int, **values: Any) -> None:
         """Note a mistake at ``file:line``; ``values`` fill the catalog's words."""
-        self.faults.append(fault_of(catalog(), code, path=f"{file}:{line}", **values))
+        if len(self.faults) < FAULTS_MAX:
+            self.faults.append(fault_of(catalog(), code, path=f"{file}:{line}", **values))
 
     def take(self, file: str, refused: Refused) -> None:
         """Note a mistake that a reading function raised."""
@@ -100,7 +105,9 @@ class Table:
         self._once(node, "sequence")
         return node.value
 
-    def fields(self, node: Any, needed: tuple[str, ...], optional: tuple[str, ...] = ()) -> dict[str, tuple[int, Any]]:
+    def fields(
+        self, node: Any, needed: tuple[str, ...], optional: tuple[str, ...] = ()
+    ) -> dict[str, tuple[int, Any]]:
         """The entries of a mapping whose keys are known: a stranger or a missing one is refused."""
         pairs = self.pairs(node)
         for key, (line, _) in pairs.items():
@@ -142,7 +149,7 @@ def _compose(raw: bytes) -> Any:
 
 
 def kind_of(node: Any) -> str:
-    """"scalar", "mapping" or "sequence"; "nothing" for an empty file."""
+    """ "scalar", "mapping" or "sequence"; "nothing" for an empty file."""
     return getattr(node, "id", "nothing")
 
 
@@ -209,7 +216,7 @@ def shown(value: object) -> str:
 
 
 def csv_rows(file: str, raw: bytes, columns: tuple[str, ...]) -> Iterator[tuple[int, list[str]]]:
-    """The rows of a list as (line, cells in the order of ``columns``). Raises Refused on a bad header or row."""
+    """The rows of a list: (line, cells in the order of ``columns``). Refuses a bad header or row."""
     import csv
     import io
 

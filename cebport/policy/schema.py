@@ -74,10 +74,16 @@ class Row(NamedTuple):
     def as_dict(self) -> dict[str, Any]:
         """The JSON form: decimals and days as text."""
         return {
-            "topic": self.topic, "value": jsonable(self.value),
-            "since": jsonable(self.since), "until": jsonable(self.until), "place": self.place,
-            "instrument": self.instrument, "confidence": self.confidence,
-            "recorded_at": jsonable(self.recorded_at), "note": self.note, "where": self.where,
+            "topic": self.topic,
+            "value": jsonable(self.value),
+            "since": jsonable(self.since),
+            "until": jsonable(self.until),
+            "place": self.place,
+            "instrument": self.instrument,
+            "confidence": self.confidence,
+            "recorded_at": jsonable(self.recorded_at),
+            "note": self.note,
+            "where": self.where,
         }
 
 
@@ -125,11 +131,20 @@ class Topics:
 # ------------------------------------------------------------------------------------------------ types
 
 
-def _money(table: Table, node: Any) -> Decimal:
+def _decimal(table: Table, node: Any) -> Decimal:
     value = scalar(node)
     if isinstance(value, str) and _DECIMAL.match(value):
         return Decimal(value)
-    raise Refused("CEB-LAW-008", line_of(node), found=shown(value), expected='a decimal in quotes, e.g. "0.70"')
+    raise Refused(
+        "CEB-LAW-008", line_of(node), found=shown(value), expected='a decimal in quotes, e.g. "0.70"'
+    )
+
+
+def _rate(table: Table, node: Any) -> Decimal:
+    value = _decimal(table, node)
+    if value > 1:
+        raise Refused("CEB-LAW-008", line_of(node), found=value, expected="a share from 0 to 1: 15 % is 0.15")
+    return value
 
 
 def _bool(table: Table, node: Any) -> bool:
@@ -155,8 +170,14 @@ def _day(table: Table, node: Any) -> date:
 
 
 _PLAIN: dict[str, Read] = {
-    "money": _money, "rate": _money, "decimal": _money, "bool": _bool,
-    "int": _int, "days": _int, "text": _text, "date": _day,
+    "money": _decimal,
+    "rate": _rate,
+    "decimal": _decimal,
+    "bool": _bool,
+    "int": _int,
+    "days": _int,
+    "text": _text,
+    "date": _day,
 }
 TYPES = (*_PLAIN, "choice", "list", "record", "map")
 
@@ -179,21 +200,46 @@ def _map(value: Read) -> Read:
     return lambda table, node: Fixed({key: value(table, one) for key, (_, one) in table.pairs(node).items()})
 
 
-def _record(fields: dict[str, Read], optional: frozenset[str]) -> Read:
+Needs = Mapping[str, tuple[tuple[str, ...], ...]]
+"""Value of a field -> alternatives of fields that must then be there."""
+
+
+def _record(fields: dict[str, Read], optional: frozenset[str], needs: Mapping[str, Needs]) -> Read:
     needed = tuple(key for key in fields if key not in optional)
 
     def read(table: Table, node: Any) -> Fixed:
         pairs = table.fields(node, needed, tuple(optional))
-        return Fixed({key: read_field(table, pairs[key][1]) for key, read_field in fields.items() if key in pairs})
+        made = Fixed({key: one(table, pairs[key][1]) for key, one in fields.items() if key in pairs})
+        for key, by_value in needs.items():
+            alternatives = by_value.get(made[key])
+            if alternatives and not any(made.keys() >= set(names) for names in alternatives):
+                wanted = " | ".join(", ".join(names) for names in alternatives)
+                raise Refused(
+                    "CEB-LAW-013", line_of(node), found=f"{key} {made[key]}: {wanted}", expected=wanted
+                )
+        return made
 
     return read
 
 
+def _read_needs(table: Table, node: Any) -> dict[str, Needs]:
+    """``needs: {field: {value: [[fields], [or fields]]}}``."""
+    return {
+        field: {
+            value: tuple(texts(table, names) for names in table.items(alternatives))
+            for value, (_, alternatives) in table.pairs(by_value).items()
+        }
+        for field, (_, by_value) in table.pairs(node).items()
+    }
+
+
 def _nullable(read: Read) -> Read:
-    return lambda table, node: None if kind_of(node) == "scalar" and scalar(node) is None else read(table, node)
+    return lambda table, node: (
+        None if kind_of(node) == "scalar" and scalar(node) is None else read(table, node)
+    )
 
 
-_TYPE_KEYS = ("type", "of", "fields", "values", "null", "optional")
+_TYPE_KEYS = ("type", "of", "fields", "needs", "values", "null", "optional")
 
 
 def read_type(table: Table, node: Any) -> tuple[str, Read, bool]:
@@ -224,7 +270,12 @@ def _type_of(table: Table, node: Any, pairs: Mapping[str, tuple[int, Any]]) -> t
             titles.append(f"{key}{'?' if may_miss else ''}: {field_title}")
             if may_miss:
                 optional.add(key)
-        title, read = "{" + ", ".join(titles) + "}", _record(made, frozenset(optional))
+        title, read = (
+            "{" + ", ".join(titles) + "}",
+            _record(
+                made, frozenset(optional), _read_needs(table, pairs["needs"][1]) if "needs" in pairs else {}
+            ),
+        )
     else:
         raise Refused("CEB-LAW-008", pairs["type"][0], found=name, expected=" | ".join(TYPES))
     if "null" in pairs and _bool(table, pairs["null"][1]):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
+from itertools import pairwise
 
 from cebport.policy.reader import Refused
 from cebport.policy.schema import Row
@@ -47,7 +48,8 @@ def believed(rows: Iterable[Row], known: date | None) -> list[Row]:
         seen = (row for row in rows if row.withdrawn_at is None)
     else:
         seen = (
-            row for row in rows
+            row
+            for row in rows
             if row.recorded_at <= known and (row.withdrawn_at is None or known < row.withdrawn_at)
         )
     return sorted(seen, key=start)
@@ -64,22 +66,43 @@ def filled(rows: Sequence[Row]) -> list[Row]:
 
 
 def check(rows: Sequence[Row]) -> list[tuple[Row, Refused]]:
-    """What is wrong with the believed rows of one topic and place: gaps, overlaps, a last day before the first."""
+    """What is wrong with the rows of one topic and place: gaps, overlaps, a last day before the first."""
     found = []
     for row in rows:
         if row.until is not None and row.until < start(row):
-            found.append((row, Refused("CEB-LAW-010", 0, found=row.until, expected=f"not before {row.since}")))
-    for row, following in zip(rows, rows[1:], strict=False):
+            found.append(
+                (row, Refused("CEB-LAW-010", 0, found=row.until, expected=f"not before {row.since}"))
+            )
+    for row, following in pairwise(rows):
         begins = start(following)
         if begins == start(row) or (row.until is not None and row.until >= begins):
-            found.append((following, Refused(
-                "CEB-LAW-012", 0, found=following.since, expected=row.where, topic=row.topic, place=row.place,
-            )))
+            found.append(
+                (
+                    following,
+                    Refused(
+                        "CEB-LAW-012",
+                        0,
+                        found=following.since,
+                        expected=row.where,
+                        topic=row.topic,
+                        place=row.place,
+                    ),
+                )
+            )
         elif row.until is not None and row.until + DAY < begins:
-            found.append((following, Refused(
-                "CEB-LAW-011", 0, found=f"{row.until + DAY} – {begins - DAY}", expected=row.where,
-                topic=row.topic, place=row.place,
-            )))
+            found.append(
+                (
+                    following,
+                    Refused(
+                        "CEB-LAW-011",
+                        0,
+                        found=f"{row.until + DAY} – {begins - DAY}",
+                        expected=row.where,
+                        topic=row.topic,
+                        place=row.place,
+                    ),
+                )
+            )
     return found
 
 
@@ -99,10 +122,12 @@ def lay(under: Sequence[Row], over: Sequence[Row]) -> list[Row]:
         first = start(row)
         last = row.until
         if last is None:
-            later = [start(other) for other in (*made, *over[at + 1:]) if start(other) > first]
+            later = [start(other) for other in (*made, *over[at + 1 :]) if start(other) > first]
             last = min(later) - DAY if later else LAST
-        made = [*(part for other in made for part in _around(other, first, last)),
-                row._replace(until=None if last == LAST else last)]
+        made = [
+            *(part for other in made for part in _around(other, first, last)),
+            row._replace(until=None if last == LAST else last),
+        ]
         made.sort(key=start)
     return made
 
