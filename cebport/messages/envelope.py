@@ -153,7 +153,10 @@ _LENGTHS: Mapping[str, tuple[int, int]] = {
 _MOMENTS = frozenset(("SendTime", "CreatTime"))
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]").search
 _OLD_ID = re.compile(r"[A-Z]{3}\d{16}").fullmatch
-_PROLOG = rb"\A(?:\xef\xbb\xbf)?\s*(?:<\?.*?\?>\s*|<!--.*?-->\s*)*<(?:[A-Za-z_][\w.-]*:)?"
+_PROLOG = (
+    rb"\A(?:\xef\xbb\xbf)?(?>\s+|<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^>\[]*(?:\[.*?\]\s*)?>)*+"
+    rb"<(?:[A-Za-z_][\w.-]*:)?"
+)
 _ENVELOPE_HEAD = re.compile(_PROLOG + rb"(?:DxpMsgSv|DxpMsg)[\s/>]", re.S)
 _MESSAGE_HEAD = re.compile(_PROLOG + rb"([A-Za-z][A-Za-z0-9]*)[\s/>]", re.S)
 _DATA_TAG = re.compile(rb"<((?:[A-Za-z_][\w.-]*:)?)Data>")

@@ -370,10 +370,10 @@ def missing_fields(report: Report, number: int, document: Any) -> bool:
     before = len(report.faults)
     form = report.shape
     for field in shape.ENTITIES[shape.NEWEST][form.head]:
-        if field.required and getattr(document.head, field.name, None) is None:
+        if field.required and getattr(document.head, field.name) is None:
             report.head("RULE-INCOMPLETE", number, field.name)
     for row, line in enumerate(document.lines, 1):
         for field in shape.ENTITIES[shape.NEWEST].get(form.line, ()):
-            if field.required and getattr(line, field.name, None) is None:
+            if field.required and getattr(line, field.name) is None:
                 report.line("RULE-INCOMPLETE", number, row, field.name)
     return len(report.faults) > before

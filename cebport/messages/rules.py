@@ -355,7 +355,8 @@ def _inventory_mode(report: Report, number: int, head: Any, lines: Sequence[Any]
     """What direct purchase and bonded import must give, must leave empty, and say of the country."""
     mode = head.tradeMode
     if mode == DIRECT_PURCHASE:
-        if not head.trafNo or not head.voyageNo or not head.billNo:
+        vehicle, voyage, bill = head.trafNo, head.voyageNo, head.billNo
+        if not (vehicle and voyage and bill) or vehicle.isspace() or voyage.isspace() or bill.isspace():
             check_filled(report, "RULE-9610-TRANSPORT", number, head, TRANSPORT_FIELDS)
         if head.emsNo or head.areaCode or head.areaName:
             check_empty(report, "RULE-9610-EMPTY", number, head, BONDED_FIELDS)
@@ -365,13 +366,13 @@ def _inventory_mode(report: Report, number: int, head: Any, lines: Sequence[Any]
         if head.country == CHINA:
             report.head("RULE-9610-COUNTRY", number, "country", head.country)
     elif mode in BONDED_MODES:
-        book = head.emsNo
-        if not book or not head.areaCode or not head.areaName or book.isspace():
+        book, area, area_name = head.emsNo, head.areaCode, head.areaName
+        if not (book and area and area_name) or book.isspace() or area.isspace() or area_name.isspace():
             check_filled(report, "RULE-BONDED-REQUIRED", number, head, BONDED_FIELDS)
-        elif is_book_no(book) is None:
+        if book and not book.isspace() and is_book_no(book) is None:
             report.head("RULE-EMS-FORM", number, "emsNo", book)
         for row, line in enumerate(lines, 1):
-            if not line.itemRecordNo:
+            if not line.itemRecordNo or line.itemRecordNo.isspace():
                 report.line("RULE-BONDED-REQUIRED", number, row, "itemRecordNo")
         if head.trafNo or head.voyageNo or head.billNo:
             check_empty(report, "RULE-BONDED-EMPTY", number, head, TRANSPORT_FIELDS)
