@@ -87,9 +87,10 @@ class ListRow(NamedTuple):
 class Listing(NamedTuple):
     """Whether goods stand on the list of the day.
 
-    state: listed; conditional (its remark leaves out some goods, names some, or counts: ``remark_kind`` says
-    which); bonded_only (the line is not for this mode); absent (no line in what is loaded); not_required (no
-    list rules on that day). complete: the loaded edition is the whole list; only then absence refuses.
+    state: listed; excluded (the remark of the line bars this mode); absent (no line in what is loaded);
+    not_required (no list rules on that day). complete: the loaded edition is the whole list; only then absence
+    refuses. remark_kind, remark: a listed line may still leave out some goods (exclude), name some (only_goods)
+    or count them (person_year_quantity): the goods code alone does not tell, the reader must be told.
     """
 
     state: str
@@ -210,10 +211,8 @@ def listing(
     row = rows.get(gcode[:8])
     if row is None:
         return Listing("absent", complete, edition, None, "", "")
-    if row.remark_kind == "bonded_only":
-        state = "listed" if mode in bonded_modes else "bonded_only"
-    else:
-        state = "conditional" if row.remark_kind else "listed"
+    barred = row.remark_kind == "bonded_only" and mode not in bonded_modes
+    state = "excluded" if barred else "listed"
     return Listing(state, complete, edition, row, row.remark_kind, row.remark)
 
 

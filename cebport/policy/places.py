@@ -1,7 +1,7 @@
 """Places: nation, customs district, city or zone, park (地点: 全国, 关区, 城市, 园区).
 
 A place is a row of ``tables/places.yaml``. It is found by its id or by a customs code (关区代码) that is its
-alone. A code of four characters that no row has falls to its customs district by its first two
+alone. Whatever else of four characters a document calls its customs falls to its customs district by its first two
 characters, or to the home of that district where the row names one (a district that is one city), and
 else to the nation; the finding says so. A place that does not yet, or no longer, exist on the day gives
 the word to the place above it.
@@ -20,7 +20,7 @@ from cebport.policy.reader import Refused, Table, day_or_none, line_of, text, te
 NATION = "CN"
 LEVELS = ("nation", "district", "zone", "park")
 _CODE = re.compile(r"[0-9A-Z]{4}\Z")
-_PREFIX = 2
+CODE_CHARS, _PREFIX = 4, 2
 
 
 class Place(NamedTuple):
@@ -74,7 +74,7 @@ class Places:
         note: Words | None = None
         if place is None and name in self.by_code:
             place = self.by_id[self.by_code[name]]
-        if place is None and _CODE.match(name):
+        if place is None and len(name) == CODE_CHARS:
             place = self.by_id[self._by_prefix.get(name[:_PREFIX], NATION)]
             note = Words(
                 f"关区代码 {name} 不在地点表中，按前两位归入 {place.zh}",
