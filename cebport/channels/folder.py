@@ -7,9 +7,10 @@ only whole names (``*.xml``), and moves a file to ``done`` once it is acknowledg
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from cebport.faults import ChannelDown
@@ -52,8 +53,9 @@ class FolderOut:
             half = target / f".{safe_name(name)}.part"
             descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
             try:
-                os.write(descriptor, data) if len(data) < 1 << 20 else _write_all(descriptor, data)
-                os.fdatasync(descriptor)
+                _write_all(descriptor, data)
+                if _syncfs is None:
+                    os.fsync(descriptor)
             finally:
                 os.close(descriptor)
         except OSError as wrong:
@@ -61,20 +63,47 @@ class FolderOut:
         self._written.append((half, target / safe_name(name)))
 
     def flush(self) -> None:
-        """Rename what was written and put the names on disk."""
+        """Put what was written on disk, then give it its names, then put the names on disk."""
+        if not self._written:
+            return
         try:
             folders = {final.parent for _, final in self._written}
+            if _syncfs is not None:
+                _sync(next(iter(folders)), _syncfs)
             for half, final in self._written:
                 os.replace(half, final)
             self._written.clear()
             for folder in folders:
-                descriptor = os.open(folder, os.O_RDONLY)
-                try:
-                    os.fsync(descriptor)
-                finally:
-                    os.close(descriptor)
+                _sync(folder, os.fsync)
         except OSError as wrong:
             raise ChannelDown(note=f"folder {self.folder}: {wrong}") from wrong
+
+
+def _find_syncfs() -> Callable[[int], None] | None:
+    """One call that puts every file of a file system on disk, where the C library has it: a batch of receipts
+    then costs one journal commit instead of one a file."""
+    try:
+        call = ctypes.CDLL(None, use_errno=True).syncfs
+    except (AttributeError, OSError, TypeError):
+        return None
+
+    def sync(descriptor: int) -> None:
+        if call(descriptor) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
+
+    return sync
+
+
+_syncfs = _find_syncfs()
+
+
+def _sync(folder: Path, how: Callable[[int], None]) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        how(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

@@ -98,7 +98,7 @@ def _collect(draft: Draft) -> None:
     number = f"{inventory.customsCode}{draft.view.day.strftime('%Y%m%d')}{inventory.assureCode}"[:50]
     draft.bill = Bill(bill.taxNo, "2", bill.duty, bill.vat, bill.consumption, bill.lines, bill.made_at, said, number)
     draft.receipts.append(
-        bill_state_receipt(inventory, draft.bill, said, receipt_guid(inventory.guid, "818/2", said)))
+        bill_state_receipt(inventory, draft.bill, said, receipt_guid(inventory.guid, 818, said)))
     draft.names.append("tax summarised")
 
 

@@ -181,7 +181,7 @@ def bill(draft: Draft, inventory: InventoryPart, made: tax.Assessment) -> Invent
     number = draft.facts.numbers.next(f"tax/{inventory.customsCode}/{day}")
     draft.bill = Bill(f"TX{inventory.customsCode}{day}{number:08d}", "1", made.duty, made.vat, made.consumption,
                       made.lines, said, said)
-    draft.receipts.append(bill_receipt(inventory, draft.bill, said, receipt_guid(inventory.guid, "816", said)))
+    draft.receipts.append(bill_receipt(inventory, draft.bill, said, receipt_guid(inventory.guid, 816, said)))
     draft.postings.extend(books.bill_postings(draft.bill, inventory.assureCode))
     draft.timers.append(summary_timer(draft))
     draft.names.append("billed")

@@ -444,6 +444,11 @@ def fold_case(case: Case, change: CaseChange, inbox: int) -> Case:
     fields: dict[str, Any] = {
         name: value for name in CaseChange.__struct_fields__ if (value := getattr(change, name)) is not UNSET
     }
+    return with_fields(case, fields, inbox)
+
+
+def with_fields(case: Case, fields: dict[str, Any], inbox: int) -> Case:
+    """The case with those fields, one version further, touched by that inbox row."""
     return replace(case, version=case.version + 1, inboxes=_with(case.inboxes, inbox), **fields)
 
 

@@ -27,19 +27,6 @@ from cebport.clearance.parts import (
     WaybillPart,
 )
 from cebport.faults import ERROR, Catalog, Fault, fault_of
-from cebport.messages.documents import (
-    DeliveryReturn,
-    InventoryReturn,
-    InvtCancelReturn,
-    InvtRefundReturn,
-    LogisticsReturn,
-    LogisticsStatusReturn,
-    OrderReturn,
-    PaymentReturn,
-    TaxHeadRd,
-    TaxHeadStatus,
-    TaxListRd,
-)
 from cebport.values import BEIJING
 
 INFO_CHARS_MAX = 1000
@@ -47,13 +34,14 @@ INFO_CHARS_MAX = 1000
 
 
 class Receipt(NamedTuple):
-    """One receipt on its way: message type ("312"), status, where to, head record, line records."""
+    """One receipt on its way: message type ("312"), status, where to, and its head and lines as the values of
+    their records in schema order (dispatch makes the records when it writes)."""
 
     type: str
     status: str
     reply: Reply
-    head: Any
-    lines: tuple[Any, ...] = ()
+    head: tuple[Any, ...]
+    lines: tuple[tuple[Any, ...], ...] = ()
 
 
 @cache
@@ -105,71 +93,69 @@ def info_of(reasons: Iterable[Reason], codes: dict[str, str] | Any) -> str:
 def order_receipt(p: OrderPart, status: str, ms: int, info: str, guid: str) -> Receipt:
     """312."""
     return Receipt("312", status, p.reply,
-                   OrderReturn(guid, p.ebpCode, p.ebcCode, p.orderNo, status, time17_of(ms), info))
+                   (guid, p.ebpCode, p.ebcCode, p.orderNo, status, time17_of(ms), info))
 
 
 def payment_receipt(p: PaymentPart, status: str, ms: int, info: str, guid: str) -> Receipt:
     """412."""
     return Receipt("412", status, p.reply,
-                   PaymentReturn(guid, p.payCode, p.payTransactionId, status, time17_of(ms), info))
+                   (guid, p.payCode, p.payTransactionId, status, time17_of(ms), info))
 
 
 def waybill_receipt(p: WaybillPart, status: str, ms: int, info: str, guid: str) -> Receipt:
     """512."""
     return Receipt("512", status, p.reply,
-                   LogisticsReturn(guid, p.logisticsCode, p.logisticsNo, status, time17_of(ms), info))
+                   (guid, p.logisticsCode, p.logisticsNo, status, time17_of(ms), info))
 
 
 def signed_for_receipt(p: SignedForPart, status: str, ms: int, info: str, guid: str) -> Receipt:
     """514."""
     return Receipt("514", status, p.reply,
-                   LogisticsStatusReturn(guid, p.logisticsCode, p.logisticsNo, p.logisticsStatus, status,
+                   (guid, p.logisticsCode, p.logisticsNo, p.logisticsStatus, status,
                                          time17_of(ms), info))
 
 
 def inventory_receipt(p: InventoryPart, status: str, ms: int, info: str, guid: str) -> Receipt:
     """622. Without a copNo the last 17 digits of preNo stand for it, since the receipt must carry one."""
     return Receipt("622", status, p.reply,
-                   InventoryReturn(guid, p.customsCode, p.ebpCode, p.ebcCode, p.agentCode, p.copNo or p.preNo[1:],
+                   (guid, p.customsCode, p.ebpCode, p.ebcCode, p.agentCode, p.copNo or p.preNo[1:],
                                    p.preNo, p.invtNo or None, status, time17_of(ms), info))
 
 
 def cancel_receipt(p: CancelPart, status: str, ms: int, info: str, guid: str) -> Receipt:
     """624."""
     return Receipt("624", status, p.reply,
-                   InvtCancelReturn(guid, p.customsCode, p.agentCode, p.ebpCode, p.ebcCode, p.copNo or p.preNo[1:],
+                   (guid, p.customsCode, p.agentCode, p.ebpCode, p.ebcCode, p.copNo or p.preNo[1:],
                                     p.preNo, p.invtNo if len(p.invtNo) == 18 else None, status, time17_of(ms), info))
 
 
 def return_receipt(p: ReturnPart, status: str, ms: int, info: str, guid: str) -> Receipt:
     """626."""
     return Receipt("626", status, p.reply,
-                   InvtRefundReturn(guid, p.customsCode, p.agentCode, p.ebpCode, p.ebcCode, p.copNo or p.preNo[1:],
+                   (guid, p.customsCode, p.agentCode, p.ebpCode, p.ebcCode, p.copNo or p.preNo[1:],
                                     p.preNo, p.invtNo if len(p.invtNo) == 18 else None, status, time17_of(ms), info))
 
 
 def tally_receipt(p: TallyPart, status: str, ms: int, info: str, guid: str) -> Receipt:
     """712."""
     return Receipt("712", status, p.reply,
-                   DeliveryReturn(guid, p.customsCode, p.operatorCode, p.copNo, p.preNo, p.rkdNo, status,
+                   (guid, p.customsCode, p.operatorCode, p.copNo, p.preNo, p.rkdNo, status,
                                   time17_of(ms), info))
 
 
 def bill_receipt(inventory: InventoryPart, bill: Bill, ms: int, guid: str) -> Receipt:
     """816: the amounts payable after the share."""
-    head = TaxHeadRd(
-        guid, time17_of(ms), inventory.invtNo, bill.taxNo, bill.duty, bill.vat, bill.consumption, bill.status,
-        assureCode=inventory.assureCode, ebcCode=inventory.ebcCode, logisticsCode=inventory.logisticsCode,
-        agentCode=inventory.agentCode, customsCode=inventory.customsCode,
-    )
-    lines = tuple([TaxListRd(x.gnum, x.gcode, x.dutiable, x.duty, x.vat, x.consumption) for x in bill.lines])
+    head = (guid, time17_of(ms), inventory.invtNo, bill.taxNo, bill.duty, bill.vat, bill.consumption, bill.status,
+            None, None, inventory.assureCode, inventory.ebcCode, inventory.logisticsCode, inventory.agentCode,
+            inventory.customsCode)
+    lines = tuple([(x.gnum, x.gcode, x.dutiable, x.duty, x.vat, x.consumption) for x in bill.lines])
     return Receipt("816", bill.status, inventory.reply, head, lines)
 
 
 def bill_state_receipt(inventory: InventoryPart, bill: Bill, ms: int, guid: str) -> Receipt:
     """818: summarised (with the payment document's number) or void."""
-    head = TaxHeadStatus(guid, time17_of(ms), inventory.invtNo, bill.taxNo, bill.status,
-                         bill.entDutyNo or None, inventory.assureCode)
+    head = (guid, time17_of(ms), inventory.invtNo, bill.taxNo, bill.status, bill.entDutyNo or None,
+            inventory.assureCode)
     return Receipt("818", bill.status, inventory.reply, head)
 
 

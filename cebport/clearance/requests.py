@@ -198,7 +198,7 @@ def _rebill(
     """818 void for the old bill; 816 for what is left, under a new number."""
     said = max(draft.now, inventory.said + 1, bill.said + 1)
     void = Bill(bill.taxNo, "3", bill.duty, bill.vat, bill.consumption, bill.lines, bill.made_at, said, bill.entDutyNo)
-    draft.receipts.append(bill_state_receipt(inventory, void, said, receipt_guid(inventory.guid, "818/3", said)))
+    draft.receipts.append(bill_state_receipt(inventory, void, said, receipt_guid(inventory.guid, 818, said)))
     draft.postings.extend(books.bill_postings(bill, inventory.assureCode, sign=-1))
     draft.bill = void
     if remaining:
@@ -209,7 +209,7 @@ def _rebill(
             f"TX{inventory.customsCode}{day}{number:08d}", "1",
             sum((x.duty for x in remaining), ZERO), sum((x.vat for x in remaining), ZERO),
             sum((x.consumption for x in remaining), ZERO), remaining, bill.made_at, said)
-        draft.receipts.append(bill_receipt(inventory, draft.bill, said, receipt_guid(inventory.guid, "816", said)))
+        draft.receipts.append(bill_receipt(inventory, draft.bill, said, receipt_guid(inventory.guid, 816, said)))
         draft.postings.extend(books.bill_postings(draft.bill, inventory.assureCode))
     return draft.said(inventory, said=said)
 

@@ -62,7 +62,7 @@ def refuse(draft: Draft, kind: str, part: Any, reason: Reason) -> None:
         part = draft.said(part, preNo=pre_number(draft, PRE_LETTERS[kind]))
     info = explained(reason).message.zh
     draft.receipts.append(BUILDERS[type(part)][1](part, status, draft.now, info,
-                                                  receipt_guid(part.guid, status, draft.now)))
+                                                  receipt_guid(part.guid, int(status), draft.now)))
 
 
 PRE_LETTERS = {"inventory": "B", "cancel": "C", "return": "T", "tally": "R"}
@@ -99,7 +99,7 @@ def _stash(draft: Draft, kind: str, part: Any, now: int) -> Any:
     texts = words()[kind]
     status = "1" if "1" in texts else "2"
     info = texts["1"] if status == "1" else texts["2"]["stash"].format(guid=part.guid.upper())
-    draft.receipts.append(BUILDERS[type(part)][1](part, status, now, info, receipt_guid(part.guid, status, now)))
+    draft.receipts.append(BUILDERS[type(part)][1](part, status, now, info, receipt_guid(part.guid, int(status), now)))
     draft.names.append(f"{kind} stashed")
     return draft.said(part, status=states.STASHED, said=now)
 

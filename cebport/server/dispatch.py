@@ -69,7 +69,7 @@ def dispatch(store: Store, out: Out, dialect: Any = None) -> int:
 
 def payload_of(store: Store, row: OutboxRow, dialect: Any = None) -> bytes:
     """The bytes of one outbox row, in an envelope where the declaration came in one."""
-    guid = receipt_guid(str(row.id), row.type, row.created_at)
+    guid = receipt_guid(f"outbox {row.id}", int(row.type) if row.type.isdigit() else 0, row.created_at)
     if row.blob is not None:
         data = write_receipts(row.type, guid, store.vault.show(row.blob), dialect)
     elif row.type == "900":

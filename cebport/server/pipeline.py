@@ -285,7 +285,7 @@ class Pipeline:
             letter, day = PRE_LETTERS[kind], beijing_day(now).strftime("%Y%m%d")
             part = _numbered(part, f"{letter}{day}{self.store.next(f'pre/{letter}/{day}'):09d}")
         info = "；".join(dict.fromkeys(f"{f.message.zh}" for f in faults))[:INFO_CHARS_MAX] or code
-        receipts.append(build(part, code, at, info, receipt_guid(part.guid, code, at)))
+        receipts.append(build(part, code, at, info, receipt_guid(part.guid, int(code), at)))
         events.append(Event(
             name=f"{kind} refused at the window", index=index + 1,
             case=case_key(part.orderNo, part.ebpCode) if hasattr(part, "ebpCode") else "",

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from msgspec.structs import astuple
-
 from cebport.clearance.draft import Facts, Outcome
 from cebport.clearance.parts import (
     CancelPart,
@@ -232,10 +230,7 @@ class Work:
             held = grouped.get((receipt.type, receipt.reply))
             if held is None:
                 held = grouped[(receipt.type, receipt.reply)] = []
-            if receipt.lines:
-                held.append((astuple(receipt.head), [astuple(line) for line in receipt.lines]))
-            else:
-                held.append((astuple(receipt.head), ()))
+            held.append(receipt[3:])
         hide, rows = self.store.vault.hide, self.writes.outbox
         for (kind, reply), documents in grouped.items():
             for start in range(0, len(documents), 100):
