@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from random import Random
 from typing import NamedTuple
 
@@ -39,16 +40,31 @@ from cebport.messages.documents import (
     OrderList,
     PaymentHead,
 )
-from cebport.testing.market import DIRECT, Article, City, Company, Person, line_tax, market, person, season, society
-from cebport.values import BEIJING, CNY, ZERO, fen, spread
+from cebport.testing.market import (
+    DIRECT,
+    SHOP_PRICES,
+    Article,
+    City,
+    Company,
+    Person,
+    line_tax,
+    market,
+    person,
+    season,
+    society,
+)
+from cebport.values import BEIJING, CNY, ZERO, spread
 
 HUNDRED = Decimal(100)
 CHINA = "142"
-LIMIT_SHARE = Decimal("0.95")
-"""A good basket stays below this share of the single limit."""
+LIMIT_PERCENT, DEAREST_FEES_FEN = 95, 5000
+"""A good basket with its fees stays below this part of the single limit."""
 LINES = (1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 4, 5)
 """How many goods lines a parcel has: mostly one."""
-FREIGHT_FEN = {DIRECT: (0, 0, 1200, 1800, 2500, 3800), "bonded": (0, 0, 0, 0, 600, 1000)}
+FREIGHT_FEN = {True: (0, 0, 1200, 1800, 2500, 3800), False: (0, 0, 0, 0, 600, 1000)}
+"""What freight costs: direct from abroad, or from the bonded store."""
+PACKING_KG = {True: Decimal("0.35"), False: Decimal("0.2")}
+"""Weight of the packing of a big and of a small parcel."""
 PAY_S, CARRY_S, ORDER_S = 1500, 600, 1800
 """Seconds before the inventory at which the order was paid, handed to the carrier, and placed."""
 
@@ -89,9 +105,18 @@ class Story(NamedTuple):
 
 def guid(rng: Random) -> str:
     """A random UUID (version 4) in capitals, as E-Port clients write them."""
-    bits = rng.getrandbits(128) & ~(0xF << 76) & ~(0x3 << 62) | (0x4 << 76) | (0x2 << 62)
-    text = f"{bits:032X}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    return _guids(rng, 1)[0]
+
+
+def _guids(rng: Random, count: int) -> list[str]:
+    """So many of them that differ in their last digit alone: the papers of one parcel."""
+    text = f"{rng.getrandbits(120):030X}"
+    start = f"{text[:8]}-{text[8:12]}-4{text[12:15]}-{VARIANTS[text[15]]}{text[16:19]}-{text[19:]}"
+    return [start + digit for digit in LAST_DIGITS[:count]]
+
+
+VARIANTS = dict(zip("0123456789ABCDEF", "89AB" * 4, strict=True))
+LAST_DIGITS = "0123456789ABCDEF"
 
 
 def clock(at: datetime) -> tuple[str, int]:
@@ -101,6 +126,7 @@ def clock(at: datetime) -> tuple[str, int]:
     return day, local.hour * 3600 + local.minute * 60 + local.second
 
 
+@lru_cache(maxsize=16384)
 def stamp(day: str, second: int) -> str:
     """YYYYMMDDhhmmss of a second of that day; seconds before midnight become midnight."""
     minutes, seconds = divmod(max(second, 0), 60)
@@ -108,49 +134,54 @@ def stamp(day: str, second: int) -> str:
     return f"{day}{hours:02d}{minutes:02d}{seconds:02d}"
 
 
-def draw_basket(rng: Random, cap_fen: int) -> list[Item]:
-    """A basket of everyday goods worth at most ``cap_fen`` together; 26 yuan always buy something."""
-    often = market().often
-    chance = rng.random
+def draw_basket(rng: Random, cap_fen: int, shop: int = 0) -> list[Item]:
+    """A basket of everyday goods worth at most ``cap_fen``, at the prices of that shop; never empty."""
+    often, chance = market().often, rng.random
     wanted = LINES[int(chance() * len(LINES))]
     basket: list[Item] = []
-    left, taken = cap_fen, set()
-    while len(basket) < wanted:
+    left = cap_fen
+    while True:
         article = often[int(chance() * len(often))]
-        if article.low > left or article.item_no in taken:
+        price = article.prices[shop % SHOP_PRICES]
+        if price > left or any(item.article is article for item in basket):
             if basket:
-                break
+                return basket
             continue
-        high = min(article.high, left)
-        price = article.low + int(chance() * ((high - article.low) // 10 + 1)) * 10
         qty = min(1 + int(chance() * chance() * article.most), left // price)
         basket.append(Item(article, qty, price))
-        taken.add(article.item_no)
+        if len(basket) == wanted:
+            return basket
         left -= price * qty
-    return basket
 
 
 def draw_fees(rng: Random, mode: str, goods_fen: int) -> Fees:
     """Freight often, insurance and a discount now and then."""
     chance = rng.random
-    table = FREIGHT_FEN[DIRECT if mode == DIRECT else "bonded"]
+    table = FREIGHT_FEN[mode == DIRECT]
     freight = table[int(chance() * len(table))]
-    insured = 100 + int(chance() * 40) * 10 if chance() < 0.05 else 0
-    discount = min(500 + int(chance() * 45) * 100, goods_fen // 10) if chance() < 0.1 else 0
+    luck = chance()
+    insured = 100 + int(chance() * 40) * 10 if luck < 0.05 else 0
+    discount = min(500 + int(chance() * 45) * 100, goods_fen // 10) if luck > 0.9 else 0
     return Fees(freight, insured, discount)
+
+
+@lru_cache(maxsize=1024)
+def cny(amount_fen: int) -> Decimal:
+    """Fen as CNY, without trailing zeros."""
+    return Decimal(amount_fen) / HUNDRED
 
 
 def basket_tax(basket: Sequence[Item], fees: Fees, day: date, *, full: bool = False) -> Decimal:
     """The tax that the seller collects with an order (代收税款), CNY. full: above the single limit."""
     rates = season(day)
-    totals = [Decimal(item.price * item.qty) / HUNDRED for item in basket]
-    fee = Decimal(fees.freight + fees.insured) / HUNDRED
-    if fee:
-        totals = [total + share for total, share in zip(totals, spread(fee, totals), strict=True)]
-    return sum(
-        (line_tax(item.article, item.qty, value, rates, full=full)
-         for item, value in zip(basket, totals, strict=True)), ZERO,
-    )  # fmt: skip
+    totals = [cny(item.price * item.qty) for item in basket]
+    if fees.freight or fees.insured:
+        shares = spread(cny(fees.freight + fees.insured), totals)
+        totals = [total + share for total, share in zip(totals, shares, strict=True)]
+    tax = ZERO
+    for item, value in zip(basket, totals, strict=True):
+        tax += line_tax(item.article, item.qty, value, rates, full=full)
+    return tax
 
 
 def story(
@@ -175,12 +206,18 @@ def story(
     """
     day, second = clock(at)
     on = date(int(day[:4]), int(day[4:6]), int(day[6:]))
+    shop = int(rng.random() * len(city.merchants))
+    seller = city.number * len(city.merchants) + shop
     if basket is None:
-        basket = draw_basket(rng, int(season(on).single * LIMIT_SHARE * 100) - 5000)
-    goods_fen = sum(item.price * item.qty for item in basket)
+        basket = draw_basket(rng, season(on).single * LIMIT_PERCENT - DEAREST_FEES_FEN, seller)
+    goods_fen, net = 0, ZERO
+    for item in basket:
+        goods_fen += item.price * item.qty
+        net += item.article.kg * item.qty
     if fees is None:
         fees = draw_fees(rng, mode, goods_fen)
     frame = _Frame(
+        guids=_guids(rng, 4),
         number=number,
         serial=f"{tag}{number:09d}",
         city=city,
@@ -188,27 +225,29 @@ def story(
         day=day,
         second=second,
         buyer=buyer if buyer is not None else person(number),
-        merchant=city.merchants[int(rng.random() * len(city.merchants))],
+        merchant=city.merchants[shop],
         bill_no=bill_no or f"MB{day}{number // 100:06d}",
-        freight=Decimal(fees.freight) / HUNDRED,
-        insured=Decimal(fees.insured) / HUNDRED,
+        freight=cny(fees.freight),
+        insured=cny(fees.insured),
         tax=basket_tax(basket, fees, on, full=full),
-        net=sum((item.article.kg * item.qty for item in basket), ZERO),
-        pack=Decimal(200 + 50 * len(basket)) / 1000,
+        net=net,
+        gross=net + PACKING_KG[len(basket) > 2],
     )
     goods = Decimal(goods_fen) / HUNDRED
-    lines = [_lines(rng, gnum, item, mode) for gnum, item in enumerate(basket, 1)]
-    order = _order(rng, frame, goods, Decimal(fees.discount) / HUNDRED, tuple([line for line, _ in lines]))
+    lines = [
+        _lines(item.article, gnum, item.qty, item.price, mode, seller) for gnum, item in enumerate(basket, 1)
+    ]
+    order = _order(rng, frame, goods, cny(fees.discount), tuple([line for line, _ in lines]))
     return Story(
         number=number,
         city=city,
         mode=mode,
         buyer=frame.buyer,
         order=order,
-        payment=_payment(rng, frame, order.head.acturalPaid),
-        waybill=_waybill(rng, frame, order.head, basket[0].article.goods_name),
-        inventory=_inventory(rng, frame, tuple([line for _, line in lines])),
-        value=fen(goods + frame.freight + frame.insured),
+        payment=_payment(frame, order.head.acturalPaid),
+        waybill=_waybill(frame, order.head, basket[0].article.goods_name),
+        inventory=_inventory(frame, tuple([line for _, line in lines])),
+        value=goods + frame.freight + frame.insured,
         tax=frame.tax,
     )
 
@@ -216,6 +255,7 @@ def story(
 class _Frame(NamedTuple):
     """What the papers of one parcel share."""
 
+    guids: list[str]
     number: int
     serial: str
     city: City
@@ -229,15 +269,17 @@ class _Frame(NamedTuple):
     insured: Decimal
     tax: Decimal
     net: Decimal
-    pack: Decimal
+    gross: Decimal
 
 
-def _lines(rng: Random, gnum: int, item: Item, mode: str) -> tuple[OrderList, InventoryList]:
-    """The same goods line as the order and as the inventory write it."""
-    article = item.article
-    qty, price = Decimal(item.qty), Decimal(item.price) / HUNDRED
-    total = Decimal(item.price * item.qty) / HUNDRED
-    origin = article.countries[int(rng.random() * len(article.countries))]
+@lru_cache(maxsize=32768)
+def _lines(
+    article: Article, gnum: int, pieces: int, price_fen: int, mode: str, seller: int
+) -> tuple[OrderList, InventoryList]:
+    """The same goods line as the order and as the inventory write it; a seller buys in one country."""
+    qty, price = Decimal(pieces), Decimal(price_fen) / HUNDRED
+    total = Decimal(price_fen * pieces) / HUNDRED
+    origin = article.countries[seller % len(article.countries)]
     ordered = OrderList(
         gnum=gnum,
         itemNo=article.item_no,
@@ -281,7 +323,7 @@ def _order(
     city, buyer, merchant = frame.city, frame.buyer, frame.merchant
     named = rng.random() < 0.15
     head = OrderHead(
-        guid=guid(rng),
+        guid=frame.guids[0],
         appType="1",
         appTime=stamp(frame.day, frame.second - PAY_S + 60),
         appStatus="2",
@@ -319,11 +361,11 @@ def _family_member(rng: Random, buyer: Person) -> str:
     return buyer.name[:1] + given[int(rng.random() * len(given))]
 
 
-def _payment(rng: Random, frame: _Frame, amount: Decimal) -> Document:
+def _payment(frame: _Frame, amount: Decimal) -> Document:
     city, buyer = frame.city, frame.buyer
     return Document(
         PaymentHead(
-            guid=guid(rng),
+            guid=frame.guids[1],
             appType="1",
             appTime=stamp(frame.day, frame.second - PAY_S + 120),
             appStatus="2",
@@ -344,11 +386,11 @@ def _payment(rng: Random, frame: _Frame, amount: Decimal) -> Document:
     )
 
 
-def _waybill(rng: Random, frame: _Frame, order: OrderHead, goods_name: str) -> Document:
+def _waybill(frame: _Frame, order: OrderHead, goods_name: str) -> Document:
     carrier = frame.city.logistics
     return Document(
         LogisticsHead(
-            guid=guid(rng),
+            guid=frame.guids[2],
             appType="1",
             appTime=stamp(frame.day, frame.second - CARRY_S),
             appStatus="2",
@@ -360,7 +402,7 @@ def _waybill(rng: Random, frame: _Frame, order: OrderHead, goods_name: str) -> D
             freight=frame.freight,
             insuredFee=frame.insured,
             currency=CNY,
-            weight=frame.net + frame.pack,
+            weight=frame.gross,
             packNo=1,
             goodsInfo=goods_name,
             consignee=order.consignee,
@@ -370,13 +412,13 @@ def _waybill(rng: Random, frame: _Frame, order: OrderHead, goods_name: str) -> D
     )
 
 
-def _inventory(rng: Random, frame: _Frame, lines: tuple[InventoryList, ...]) -> Document:
+def _inventory(frame: _Frame, lines: tuple[InventoryList, ...]) -> Document:
     city, buyer, merchant = frame.city, frame.buyer, frame.merchant
     site = city.site(frame.mode)
     direct = frame.mode == DIRECT
     vehicles = society().vehicles
     head = InventoryHead(
-        guid=guid(rng),
+        guid=frame.guids[3],
         appType="1",
         appTime=stamp(frame.day, frame.second),
         appStatus="2",
@@ -416,7 +458,7 @@ def _inventory(rng: Random, frame: _Frame, lines: tuple[InventoryList, ...]) -> 
         currency=CNY,
         wrapType="2",
         packNo=1,
-        grossWeight=frame.net + frame.pack,
+        grossWeight=frame.gross,
         netWeight=frame.net,
     )
     return Document(head, lines)
@@ -455,8 +497,9 @@ def _request(rng: Random, of: Story, invt_no: str, at: datetime, letter: str) ->
     head = _papers(of)[0]
     day, second = clock(at)
     same = (
-        "customsCode", "orderNo", "ebpCode", "ebpName", "ebcCode", "ebcName", "logisticsNo", "logisticsCode",
-        "logisticsName", "buyerIdType", "buyerIdNumber", "buyerName", "buyerTelephone", "agentCode", "agentName",
+        "customsCode", "orderNo", "ebpCode", "ebpName", "ebcCode", "ebcName", "logisticsNo",
+        "logisticsCode", "logisticsName", "buyerIdType", "buyerIdNumber", "buyerName", "buyerTelephone",
+        "agentCode", "agentName",
     )  # fmt: skip
     return {
         "guid": guid(rng),
@@ -489,7 +532,9 @@ def refund(
     lines = _papers(of)[1]
     asked = quantities if quantities is not None else {line.gnum: line.qty for line in lines}
     back = tuple(
-        InvtRefundList(gnum=line.gnum, gcode=line.gcode, gname=line.gname, qty=asked[line.gnum], unit=line.unit)
+        InvtRefundList(
+            gnum=line.gnum, gcode=line.gcode, gname=line.gname, qty=asked[line.gnum], unit=line.unit
+        )
         for line in lines
         if line.gnum in asked
     )
@@ -502,7 +547,8 @@ def tally(rng: Random, stories: Sequence[Story], at: datetime) -> Document:
     city = stories[0].city
     day, second = clock(at)
     lines = tuple(
-        DeliveryList(gnum=gnum, logisticsNo=_papers(one)[2].logisticsNo) for gnum, one in enumerate(stories, 1)
+        DeliveryList(gnum=gnum, logisticsNo=_papers(one)[2].logisticsNo)
+        for gnum, one in enumerate(stories, 1)
     )
     return Document(
         DeliveryHead(

@@ -13,9 +13,10 @@ True
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from math import gcd
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,7 +30,8 @@ ONE = Decimal(1)
 KILOGRAM, GRAM, LITRE = "035", "036", "095"
 
 
-def _table(name: str) -> Any:
+def read_table(name: str) -> Any:
+    """A table of ours, as YAML reads it."""
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -62,8 +64,9 @@ class Site(NamedTuple):
 
 
 class City(NamedTuple):
-    """A place with its sites and companies."""
+    """A place with its sites and companies; ``number`` counts the places from 1."""
 
+    number: int
     place: str
     zh: str
     direct: Site
@@ -116,13 +119,14 @@ def _company(row: Mapping[str, Any], city_row: Mapping[str, Any], of_place: int,
 @cache
 def cities() -> Mapping[str, City]:
     """Every place of tables/cities.yaml, by its id."""
-    table = _table("cities.yaml")
+    table = read_table("cities.yaml")
     made = {}
     for of_place, row in enumerate(table["cities"], 1):
         companies = tuple(_company(firm, row, of_place, at) for at, firm in enumerate(table["companies"], 1))
         by_role = {company.role: company for company in reversed(companies)}
         bonded = Site(**row["bonded"])
         made[row["place"]] = City(
+            number=of_place,
             place=row["place"],
             zh=row["zh"],
             direct=Site(**row["direct"]),
@@ -159,7 +163,7 @@ def pilot_cities() -> tuple[City, ...]:
 @cache
 def filed() -> tuple[date, date]:
     """From when to when the companies are filed."""
-    row = _table("cities.yaml")["filed"]
+    row = read_table("cities.yaml")["filed"]
     return row["since"], row["until"]
 
 
@@ -208,7 +212,7 @@ def society() -> _Society:
         counties.append((code, names[code[:2] + "0000"] + above + name))
     days = (BORN_LAST - BORN_FIRST).days + 1
     births = tuple((BORN_FIRST + timedelta(days=day)).strftime("%Y%m%d") for day in range(days))
-    table = _table("people.yaml")
+    table = read_table("people.yaml")
     parts = {key: tuple(table[key]) for key in ("surnames", "given", "roads", "homes", "brands", "vehicles")}
     stride = 7_368_787
     while gcd(stride, len(counties) * days) != 1:
@@ -245,8 +249,12 @@ def person(number: int) -> Person:
 # ── goods ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
-class Article(NamedTuple):
-    """One article on sale. per1, per2: statutory quantities of one piece; low, high: its price in fen."""
+@dataclass(frozen=True, eq=False, slots=True)
+class Article:
+    """One article on sale. per1, per2: statutory quantities of one piece.
+
+    prices: what the shops ask for one, in fen, from cheap to dear; each shop has its own place in the row.
+    """
 
     hs: str
     item_no: str
@@ -262,8 +270,7 @@ class Article(NamedTuple):
     per2: Decimal | None
     kg: Decimal
     litres: Decimal
-    low: int
-    high: int
+    prices: tuple[int, ...]
     countries: tuple[str, ...]
     vat: str
     duty: Decimal
@@ -287,6 +294,16 @@ def _bar_code(serial: int) -> str:
     return digits + str(-weighted % 10)
 
 
+def _prices(low_yuan: int, high_yuan: int) -> tuple[int, ...]:
+    """List prices between the two, ending as shop prices do."""
+    step = (high_yuan - low_yuan) / (SHOP_PRICES - 1)
+    return tuple(int(low_yuan + step * place) * 100 + ENDINGS[place] for place in range(SHOP_PRICES))
+
+
+SHOP_PRICES = 8
+ENDINGS = (0, 90, 0, 50, 80, 0, 99, 0)
+
+
 def _statutory(unit: str, kg: Decimal, litres: Decimal) -> Decimal:
     """How much of a statutory unit one piece is."""
     return {KILOGRAM: kg, GRAM: kg * 1000, LITRE: litres}.get(unit, ONE)
@@ -298,12 +315,12 @@ def market() -> Market:
     brands = society().brands
     classes = {
         name: {key: Decimal(value) for key, value in rule.items()}
-        for name, rule in _table("rates.yaml")["consumption"].items()
+        for name, rule in read_table("rates.yaml")["consumption"].items()
     }
     articles: list[Article] = []
     often: list[Article] = []
     alone: list[Article] = []
-    for row in _table("goods.yaml")["goods"]:
+    for row in read_table("goods.yaml")["goods"]:
         for _ in range(2):
             serial = len(articles) + 1
             brand = brands[serial * 5 % len(brands)]
@@ -324,8 +341,7 @@ def market() -> Market:
                 per2=_statutory(unit2, kg, litres) if unit2 else None,
                 kg=kg,
                 litres=litres,
-                low=row["yuan"][0] * 100,
-                high=row["yuan"][1] * 100,
+                prices=_prices(*row["yuan"]),
                 countries=tuple(row["from"]),
                 vat=row["vat"],
                 duty=Decimal(row["duty"]),
@@ -361,7 +377,7 @@ class Season(NamedTuple):
 @cache
 def seasons() -> tuple[Season, ...]:
     """The rows of tables/rates.yaml, oldest first."""
-    table = _table("rates.yaml")
+    table = read_table("rates.yaml")
     share = Decimal(table["share"])
     return tuple(
         Season(row["from"], {kind: Decimal(rate) for kind, rate in row["vat"].items()}, row["single"],
@@ -370,6 +386,7 @@ def seasons() -> tuple[Season, ...]:
     )  # fmt: skip
 
 
+@lru_cache(maxsize=256)
 def season(day: date) -> Season:
     """The row of a day. Raises ValueError for a day before the first: test traffic knows no postal tax."""
     found = [row for row in seasons() if row.since <= day]
