@@ -87,8 +87,7 @@ def start_tag(name: str, namespaces: Mapping[str | None, str], attributes: Mappi
             written.append(f'{label}="{uri.translate(_ATTRIBUTE_ESCAPES)}"')
     prefixes[XML_NAMESPACE[1:-1]] = ["xml"]
     parted = sorted(
-        (*key[1:].split("}"), value) if key[0] == "{" else ("", key, value)
-        for key, value in attributes.items()
+        (*key[1:].split("}"), value) if key[0] == "{" else ("", key, value) for key, value in attributes.items()
     )
     for uri, local, value in parted:
         if uri and len(prefixes.get(uri, ())) != 1:
@@ -160,23 +159,24 @@ def _verbatim(tree: Read, signature: Any) -> Canonical | None:
     return Canonical(head, body, after) if _is_plain(body) else None
 
 
-def serialised(root: Any, signature: Any) -> Canonical:
+def serialised(root: Any, signature: Any, *, comments: bool = False) -> Canonical:
     """The canonical text as libxml2 writes it, parted where the Signature stands.
 
-    Raises etree.C14NError (relative namespace names have no canonical form).
+    comments: leave them in (the signature rules leave them out). Raises etree.C14NError (relative
+    namespace names have no canonical form).
     """
-    text = etree.tostring(root.getroottree(), method="c14n", with_comments=False)
+    text = etree.tostring(root.getroottree(), method="c14n", with_comments=comments)
     if signature is None:
         return Canonical(b"", text, b"")
     name = qualified(signature).encode()
     token = re.compile(
-        rb"<\?.*?\?>|<" + re.escape(name) + rb"(?=[ >])|</" + re.escape(name) + rb">", re.DOTALL
+        rb"<!--.*?-->|<\?.*?\?>|<" + re.escape(name) + rb"(?=[ >])|</" + re.escape(name) + rb">", re.DOTALL
     )
     opening = closing = None
     for found in token.finditer(text):
         if found[0].startswith(b"</"):
             closing = found
-        elif not found[0].startswith(b"<?"):
+        elif not found[0].startswith((b"<?", b"<!")):
             opening = found
     assert opening is not None and closing is not None, "libxml2 writes the element that the tree has"
     return Canonical(b"", text[: opening.start()], text[closing.end() :])
@@ -207,8 +207,11 @@ def compact(canonical: bytes) -> bytes:
     return _WHITE_TEXT.sub(b"><", canonical)
 
 
+_CANONICAL_TAG = re.compile(rb'<[^\s<>]+(?: [^\s=<>]+="[^"]*")*>')
+
+
 def with_namespaces(canonical: bytes, name: str, namespaces: Mapping[str | None, str]) -> bytes:
     """Canonical bytes of an element ``name`` without attributes, with other namespaces declared."""
-    tag = start_tag(name, namespaces, {})
-    assert tag is not None
-    return tag + canonical[canonical.index(b"><") + 1 :]
+    tag, own = start_tag(name, namespaces, {}), _CANONICAL_TAG.match(canonical)
+    assert tag is not None and own is not None, "an element begins with its start tag"
+    return tag + canonical[own.end() :]

@@ -35,9 +35,9 @@ _OID_RSA = "1.2.840.113549.1.1.1"
 _OID_RSA_SHA256 = "1.2.840.113549.1.1.11"
 _OID_BASIC_CONSTRAINTS = "2.5.29.19"
 _OID_KEY_USAGE = "2.5.29.15"
-_OID_COMPANY = EPORT_ARC + ".1"
-_OID_DECLARANT = EPORT_ARC + ".2"
-"""The numbers below the arc are this test CA's own: the real ones are not published."""
+_OID_COMPANY = EPORT_ARC + ".5.1"
+_OID_CARD = EPORT_ARC + ".5.6"
+"""Company name and card number, where the cards of the field have them."""
 _USAGE_SIGN = b"\x03\x02\x06\xc0"
 _USAGE_ISSUE = b"\x03\x02\x01\x06"
 _YEAR_OF_LONG_TIMES = 2050
@@ -275,9 +275,7 @@ class TestCA:
         )
         self.certificate = certificate.der
 
-    def issue(
-        self, kind: str, declarant: str, company: str, *, seed: object, valid: Span | None = None
-    ) -> TestCard:
+    def issue(self, kind: str, declarant: str, company: str, *, seed: object, valid: Span | None = None) -> TestCard:
         """A card signed by this CA; valid as long as the CA unless told otherwise."""
         return _card(kind, declarant, company, seed, valid or self._valid, self._name, self._key)
 
@@ -310,13 +308,13 @@ def _card(
 ) -> TestCard:
     key = _Key(kind, f"{seed} {declarant}")
     subject = _name(company, declarant)
+    serial = _serial(kind, f"{seed} {declarant}")
     extensions = [
         _extension(_OID_BASIC_CONSTRAINTS, _sequence(), critical=True),
         _extension(_OID_KEY_USAGE, _USAGE_SIGN, critical=True),
         _extension(_OID_COMPANY, _text(company)),
-        _extension(_OID_DECLARANT, _text(declarant)),
+        _extension(_OID_CARD, _text(f"TEST{serial % 10**8:08d}")),
     ]
-    serial = _serial(kind, f"{seed} {declarant}")
     certificate = _certificate(key, subject, issuer or subject, issuer_key or key, serial, valid, extensions)
     return TestCard(key, certificate, declarant, company)
 
