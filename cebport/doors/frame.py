@@ -1,0 +1,340 @@
+"""What all commands share (命令框架): help in two languages, common options, kinds of arguments, exit codes.
+
+Exit codes: 0 done or yes, 1 the answer is no or the input is bad, 2 usage, 3 the store or a channel fails.
+No command ever shows a traceback for what a user or a disk did.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from cebport import faults
+from cebport.doors import screen, words
+from cebport.doors.screen import say
+
+DONE, NO, USAGE, DOWN = 0, 1, 2, 3
+
+
+class Option(click.Option):
+    """An option whose help is looked up when it is shown, in the language of the screen."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """(how it is written, what it does)."""
+        if self.hidden:
+            return None
+        text = words.option_words(ctx.command.name or "", self.name or "").at(screen.language())
+        notes = []
+        if self.required:
+            notes.append(say("required"))
+        default = self.get_default(ctx)
+        if not self.is_flag and isinstance(default, str | int) and not isinstance(default, bool):
+            notes.append(say("default", value=default))
+        written = ", ".join(self.opts)
+        if not self.is_flag:
+            written += " " + self.make_metavar(ctx)
+        return written, text + (f" [{'; '.join(notes)}]" if notes else "")
+
+
+class Command(click.Command):
+    """A command whose help is in the language of the screen, wrapped for Chinese too."""
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Usage, what it does, options."""
+        pieces = " ".join(self.collect_usage_pieces(ctx))
+        formatter.write(f"{say('usage')}{ctx.command_path} {pieces}\n")
+        for paragraph in words.COMMANDS[self.name or ""].at(screen.language()).split("\n\n"):
+            formatter.write("\n" + _block(paragraph, "  "))
+        formatter.write(f"\n{say('options')}\n")
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None and isinstance(parameter, Option):
+                formatter.write(f"  {record[0]}\n{_block(record[1], '      ')}")
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        """[OPTIONS] and the arguments."""
+        pieces = [piece for parameter in self.get_params(ctx) for piece in parameter.get_usage_pieces(ctx)]
+        return [*pieces, "[OPTIONS]"]
+
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        """--help, with our words."""
+        return Option(["--help"], is_flag=True, is_eager=True, expose_value=False, callback=_show_help)
+
+
+def _show_help(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value:
+        screen.out(ctx.get_help())
+        ctx.exit()
+
+
+def _block(text: str, indent: str) -> str:
+    lines = screen.wrapped(text, screen.HELP_COLUMNS - len(indent))
+    return "".join(f"{indent}{line}\n" for line in lines)
+
+
+# ── options and arguments ───────────────────────────────────────────────────────────────────────────
+
+
+def command(name: str) -> Callable[[Callable[..., Any]], Command]:
+    """A command of this name, with --lang."""
+
+    def decorate(function: Callable[..., Any]) -> Command:
+        made = click.command(name, cls=Command)(function)
+        made.params.append(Option(["--lang"], type=Choice(screen.LANGUAGES), expose_value=False))
+        return made
+
+    return decorate
+
+
+def option(*declarations: str, **settings: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """An option; its words stand in ``words.OPTIONS``."""
+    return click.option(*declarations, cls=Option, **settings)
+
+
+def json_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """--json: answers as JSON lines, parameter ``as_json``."""
+    return click.option("--json", "as_json", cls=JsonOption, is_flag=True)(function)
+
+
+class JsonOption(Option):
+    """--json, whose parameter has another name than the option."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str]:
+        """(how it is written, what it does)."""
+        return "--json", words.option_words("", "json").at(screen.language())
+
+
+class Choice(click.Choice):
+    """One of a few words; refused in the language of the screen."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The word itself."""
+        if value not in self.choices:
+            self.fail(say("not_a_choice", value=value, choices=", ".join(map(str, self.choices))), param, ctx)
+        return value
+
+
+class Number(click.ParamType):
+    """A whole number with a least value."""
+
+    name = "N"
+
+    def __init__(self, least: int = 0) -> None:
+        self.least = least
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number."""
+        if isinstance(value, int):
+            return value
+        try:
+            number = int(value.replace(",", "").replace("_", ""))
+        except ValueError:
+            self.fail(say("not_a_number", value=value), param, ctx)
+        if number < self.least:
+            self.fail(say("not_a_number", value=value), param, ctx)
+        return number
+
+
+class Moment(click.ParamType):
+    """A moment, Beijing time where no zone is said."""
+
+    name = "TIME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """The moment with its zone."""
+        if isinstance(value, datetime):
+            return value
+        from cebport.values import parse_time
+
+        try:
+            return parse_time(value)
+        except ValueError:
+            self.fail(say("not_a_time", value=value), param, ctx)
+
+
+class Place(click.Path):
+    """An existing file or folder, as a Path."""
+
+    def __init__(self, *, folder: bool = True) -> None:
+        super().__init__(exists=True, dir_okay=folder, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """The path."""
+        path = Path(value)
+        if not path.exists() or (path.is_dir() and not self.dir_okay):
+            self.fail(say("no_such_file", path=path), param, ctx)
+        return path
+
+
+class StoreUrl(click.ParamType):
+    """The URL of a store."""
+
+    name = "URL"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The URL as written."""
+        if not value.startswith(("sqlite:///", "postgresql://", "postgres://")) or value == "sqlite:///":
+            self.fail(say("not_a_store", value=value), param, ctx)
+        return str(value)
+
+
+def existing_store(url: str) -> str:
+    """The URL of a store that is there already: looking must not make an empty one. Raises UsageError."""
+    file = url.removeprefix("sqlite:///")
+    if file != url and not Path(file).exists():
+        raise click.UsageError(say("no_store", path=file))
+    return url
+
+
+paths_argument = click.argument("paths", nargs=-1, required=True, type=Place(), metavar="PATH...")
+file_type = Place(folder=False)
+out_option = option("-o", "--out", type=click.Path(path_type=Path), metavar="OUT")
+on_option = option("--on", type=Moment())
+trust_option = option("--trust", type=file_type, multiple=True, metavar="FILE")
+store_option = option("--store", type=StoreUrl(), required=True)
+keys_option = option("--keys", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE")
+workers_option = option("--workers", type=Number(1), default=1)
+
+
+def files_of(paths: tuple[Path, ...]) -> list[Path]:
+    """The files named and every *.xml below the folders. Raises UsageError when that is nothing."""
+    from cebport.channels.folder import files_below
+
+    found = list(files_below(paths))
+    if not found:
+        raise click.UsageError(say("no_files", paths=", ".join(map(str, paths))))
+    return found
+
+
+def write_answer(data: bytes, target: Path | None, name: str, *, several: bool) -> Path | None:
+    """Bytes into a file, a folder, or standard output (None); where they went. Files appear whole."""
+    if target is None:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+        return None
+    if several or target.is_dir():
+        if target.exists() and not target.is_dir():
+            raise click.UsageError(say("many_need_folder"))
+        target.mkdir(parents=True, exist_ok=True)
+        target = target / name
+    half = target.with_name(f".{target.name}.part")
+    half.write_bytes(data)
+    half.replace(target)
+    return target
+
+
+# ── the end of a command ────────────────────────────────────────────────────────────────────────────
+
+
+def run(group: click.Group, arguments: list[str]) -> int:
+    """Run the command line; the exit code."""
+    screen.use_utf8()
+    language, rest = _asked_language(arguments)
+    screen.choose_language(language)
+    try:
+        code = group.main(arguments if rest else ["--help"], prog_name="cebport", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else DONE
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        screen.note(say("broken_off"))
+        return 130
+    except click.ClickException as wrong:
+        return _usage(wrong)
+    except faults.CebportError as wrong:
+        return _refused(wrong)
+    except BrokenPipeError:
+        sys.stdout = None  # type: ignore[assignment]  # whoever read it has gone; nothing is left to flush
+        return DONE
+    except ModuleNotFoundError as wrong:
+        return _package_missing(wrong)
+    except OSError as wrong:
+        screen.note(say("disk", what=f"{wrong.filename or ''} {wrong.strerror or wrong}".strip()))
+        return DOWN
+
+
+def _asked_language(arguments: list[str]) -> tuple[str | None, list[str]]:
+    """--lang wherever it stands, for help and usage errors come before options are read; and what else is asked."""
+    language, rest, skip = None, [], False
+    for at, argument in enumerate(arguments):
+        if skip:
+            skip = False
+        elif argument.startswith("--lang="):
+            language = argument.removeprefix("--lang=")
+        elif argument == "--lang" and at + 1 < len(arguments):
+            language, skip = arguments[at + 1], True
+        else:
+            rest.append(argument)
+    return language, rest
+
+
+def _usage(wrong: click.ClickException) -> int:
+    ctx = getattr(wrong, "ctx", None)
+    if ctx is not None:
+        pieces = " ".join(ctx.command.collect_usage_pieces(ctx))
+        screen.note(f"{say('usage')}{ctx.command_path} {pieces}")
+    screen.note(say("usage_error", what=_said(wrong)))
+    return USAGE
+
+
+def _said(wrong: click.ClickException) -> str:
+    """What click found, in the language of the screen."""
+    if isinstance(wrong, click.MissingParameter):
+        parameter = wrong.param
+        name = parameter.opts[-1] if isinstance(parameter, click.Option) else (
+            parameter.make_metavar(wrong.ctx) if parameter is not None and wrong.ctx is not None else "")
+        return say("missing", name=name)
+    if isinstance(wrong, click.NoSuchOption):
+        return _with_guess(say("no_option", name=wrong.option_name), wrong.possibilities)
+    if isinstance(wrong, click.BadParameter) and wrong.param is not None:
+        name = wrong.param.opts[-1] if isinstance(wrong.param, click.Option) else wrong.param.name
+        return say("bad_value", name=name, what=wrong.message)
+    return wrong.format_message()
+
+
+def _with_guess(text: str, names: Any) -> str:
+    return f"{text}; {say('did_you_mean', names=', '.join(sorted(names)))}" if names else text
+
+
+def no_command(name: str, names: list[str], ctx: click.Context) -> NoReturn:
+    """There is no such command; the nearest names are said. Raises UsageError."""
+    from difflib import get_close_matches
+
+    raise click.UsageError(_with_guess(say("no_command", name=name), get_close_matches(name, names)), ctx)
+
+
+def _refused(wrong: faults.CebportError) -> int:
+    """One of the five exceptions, in the user's language, with every fault that explains it."""
+    key, code = {
+        faults.Malformed: ("input_bad", NO),
+        faults.PolicyError: ("policy_bad", NO),
+        faults.SettingsError: ("settings_bad", NO),
+        faults.StoreConflict: ("channel_down", DOWN),
+        faults.ChannelDown: ("channel_down", DOWN),
+    }.get(type(wrong), ("input_bad", NO))
+    if wrong.faults:
+        screen.note(say(key, what="; ".join(f"{f.code} {f.path} {screen.spoken(f.message)}" for f in wrong.faults)))
+        for fault in wrong.faults:
+            screen.note(f"  {say('source')}: {fault.source}")
+            screen.note(f"  {say('remedy')}: {screen.spoken(fault.remedy)}")
+    else:
+        screen.note(say(key, what=wrong))
+    return code
+
+
+EXTRAS = {"zstandard": "server", "alembic": "server", "sqlalchemy": "server", "psycopg": "postgres", "pkcs11": "pkcs11"}
+
+
+def _package_missing(wrong: ModuleNotFoundError) -> int:
+    extra = EXTRAS.get((wrong.name or "").split(".")[0])
+    if extra is None:
+        raise wrong
+    screen.note(say("package_missing", name=wrong.name, extra=extra))
+    return DOWN

@@ -1,0 +1,315 @@
+# ruff: noqa: E501 (a table: a row may be as long as its sentence)
+"""Every sentence that the command line says, in Chinese and English (界面用语).
+
+A command's help stands under its name, an option's under ``command.option`` or, where several commands share
+it, under ``option``. ``docs/reference`` is generated from the same table.
+"""
+
+from __future__ import annotations
+
+from cebport.faults import Words
+
+W = Words
+
+COMMANDS: dict[str, Words] = {
+    "check": W(
+        "检查报文。\n\n逐个文件检查格式和字段规则，列出全部差错：位置、实际值、应为何值、依据、改法。"
+        "19 种进口报文和 DXP 传输报文都可以检查；目录按 *.xml 逐级查找。",
+        "Check messages.\n\nChecks structure and field rules file by file and lists every fault: where, what was found, "
+        "what was expected, by which text, and how to mend it. Takes all 19 import messages, bare or in a DXP "
+        "envelope; folders are searched for *.xml.",
+    ),
+    "verify": W(
+        "验证签名。\n\n给出验签结论（strict 严格通过、repaired 修正后通过、unsigned 未签名、invalid 不符、"
+        "untrusted 不受信任、expired 过期、revoked 已吊销、refused 结构不允许）。只有 strict 算通过。",
+        "Verify signatures.\n\nSays what each signature is worth: strict, repaired, unsigned, invalid, untrusted, "
+        "expired, revoked or refused (a forbidden structure). Only strict counts as a yes.",
+    ),
+    "sign": W(
+        "给报文加签。\n\n密钥可以是 PEM、PKCS#8、PKCS#12 文件，也可以在智能卡或加密机里（PKCS#11）。"
+        "口令从环境变量 CEBPORT_PASSWORD 读取，没有则在终端询问。",
+        "Sign messages.\n\nThe key is a PEM, PKCS#8 or PKCS#12 file, or stays in a card or HSM (PKCS#11). The password "
+        "or PIN is read from the environment (CEBPORT_PASSWORD) or asked for on the terminal.",
+    ),
+    "doctor": W(
+        "诊断签名为什么不通过。\n\n列出我们看到的规范文本、报文声称的摘要和算出的摘要、不同的字节在哪里、"
+        "是哪种客户端的习惯造成的，以及怎样改。",
+        "Find out why a signature fails.\n\nShows the canonical text as we see it, the digest claimed and computed, "
+        "which bytes differ, which known client habit explains it, and what to change.",
+    ),
+    "wrap": W(
+        "把报文装入 DXP 传输报文。\n\n发送方默认取报文 BaseTransfer 里的 dxpId，接收方默认是海关进口统一版。",
+        "Put messages into DXP envelopes.\n\nThe sender is the dxpId in the message's BaseTransfer unless given, the "
+        "receiver customs' import centre.",
+    ),
+    "unwrap": W(
+        "拆开 DXP 传输报文。\n\n写出里面的报文（或 DxpRep 应答的含义），并列出信封的差错。",
+        "Open DXP envelopes.\n\nWrites the message inside (of a DxpRep: what the answer means) and lists what is wrong "
+        "with the envelope.",
+    ),
+    "generate": W(
+        "生成逼真的已签名报文。\n\n同一种子得到同样的字节。旁边写出测试证书、trust.yaml（信任）和 filings.yaml（企业备案）。",
+        "Generate realistic signed traffic.\n\nThe same seed gives the same bytes. Test certificates, trust.yaml and "
+        "filings.yaml (enterprises) are written beside it.",
+    ),
+    "clear": W(
+        "通关：报文进，放行结果和回执出。\n\n读取文件和目录，验签、检查、三单比对、计税、放行，直到全部处理完；"
+        "结果持久保存。同样的报文再来一次，什么都不会改变。有退单也算正常结束。",
+        "Clear parcels: messages in, decisions and receipts out.\n\nTakes files and folders through signature, rules, "
+        "three-document match, tax and release until everything is settled and stored. The same messages again change "
+        "nothing. Refusals are an ordinary end.",
+    ),
+    "trace": W(
+        "一票包裹的全过程。\n\n按订单号、运单号、清单编号或 copNo 查询：单证、每次判定及其规则、数值和依据、回执、税款。",
+        "The whole life of a parcel.\n\nBy order number, waybill number, inventory number or copNo: documents, every "
+        "decision with its rule, values and source, receipts, money.",
+    ),
+    "rebuild": W(
+        "从流水重建。\n\n--check 把流水重新折叠一遍，与现有各表逐项比较，列出差异。",
+        "Rebuild from the journal.\n\nWith --check the journal is folded again and compared with the tables, difference "
+        "by difference.",
+    ),
+    "backup": W(
+        "备份数据库。\n\n运行中也可以备份，得到的是某一时刻的一致状态。备份里没有密钥：没有密钥文件就读不出报文存档，两者要分开保管。",
+        "Back up a store.\n\nCan be done while workers run; the copy is one consistent moment. Keys are not in it: nobody "
+        "reads the archive without the key file, so keep the two apart.",
+    ),
+    "restore": W(
+        "从备份恢复。\n\n目标库必须是空的，可以是另一种数据库。--verify 随后核对行数、从流水重建并比较，再试读存档（需要密钥文件）。",
+        "Restore a backup.\n\nThe target must be empty and may be the other kind of database. --verify then compares rows, "
+        "folds the journal again, and tries the key file on the archive.",
+    ),
+    "keys": W(
+        "更换密钥。\n\nmaster 保护报文存档，hash 用于匹配个人信息。旧钥保留，用它们封存的内容仍可读。",
+        "Rotate keys.\n\nmaster protects the archive, hash matches personal data. Older keys stay for what they sealed.",
+    ),
+    "bench": W(
+        "测一测这台机器的速度。\n\n生成 N 票包裹，在临时目录里完整通关，给出每秒票数和每票 CPU。完整的对比测试见 bench/README.md。",
+        "Measure this machine.\n\nGenerates N parcels, clears them in a temporary folder, and gives parcels a second and "
+        "CPU a parcel. The full comparison is in bench/README.md.",
+    ),
+    "demo": W(
+        "演示：十个试点城市一个早晨的包裹。\n\n生成、通关、按城市和退单原因汇总，再各追踪一票放行和退单的包裹。",
+        "Demonstration: one morning in the ten pilot cities.\n\nGenerates and clears the traffic, sums up by city and by "
+        "reason of refusal, and traces one released and one refused parcel.",
+    ),
+}
+
+OPTIONS: dict[str, Words] = {
+    "lang": W("界面语言：zh 或 en；默认按系统区域设置", "language, zh or en; default: the locale"),
+    "json": W("输出 JSON，每行一个", "print JSON lines"),
+    "help": W("显示帮助", "show this help"),
+    "version": W("显示版本", "show the version"),
+    "trust": W("信任的证书：PEM 文件（本证书或 CA）、吊销列表或 trust.yaml；可重复",
+               "certificates to trust: a PEM file (leaf or CA), a revocation list or a trust.yaml; repeatable"),
+    "store": W("数据库：sqlite:///文件 或 postgresql://用户@主机/库名",
+               "the store: sqlite:///FILE or postgresql://USER@HOST/DATABASE"),
+    "keys": W("密钥文件；SQLite 默认在数据库旁边", "key file; default: beside an SQLite store"),
+    "out": W("输出文件或目录", "where to write: a file or a folder"),
+    "on": W("时刻（北京时间），如 2026-11-24T09:00:00；默认现在",
+            "the moment, Beijing time, e.g. 2026-11-24T09:00:00; default: now"),
+    "profile": W("做法组合的名称", "name of the profile"),
+    "schema": W("报文规范版本", "version of the message text"),
+    "seed": W("随机种子", "seed"),
+    "algorithm": W("签名算法", "algorithm of the signatures"),
+    "workers": W("工作进程数", "number of worker processes"),
+    "check.level": W("检查到哪一级：schema 只查结构，rules 再查字段规则", "how far: schema only, or the field rules too"),
+    "check.profile": W("按哪套做法衡量轻重；默认 national", "whose practice weighs the rules; default: national"),
+    "check.on": W("按哪个时刻的代码表和时钟检查；默认现在", "moment whose code lists and clock count; default: now"),
+    "verify.on": W("收到的时刻，用来看证书有效期；给出 --trust 时默认现在，否则不看有效期",
+                   "moment of arrival, for validity; default: now with --trust, else dates are not looked at"),
+    "sign.key": W("私钥文件：PEM 或 DER，可加密", "private key: PEM or DER, may be encrypted"),
+    "sign.cert": W("证书文件；与私钥在同一 PEM 或 PKCS#12 里时可省略",
+                   "certificate; may be left out when it stands in the same PEM or PKCS#12"),
+    "sign.pkcs12": W("PKCS#12 文件（私钥和证书）", "PKCS#12 file with key and certificate"),
+    "sign.pkcs11": W("PKCS#11 模块：卡或加密机厂商的库文件", "PKCS#11 module: the library of the card's maker"),
+    "sign.token": W("卡的名称（PKCS#11 token label）", "name of the token"),
+    "sign.label": W("卡内密钥的名称", "name of the key in the token"),
+    "sign.algorithm": W("签名算法；默认按密钥种类（RSA 用 rsa-sha1，SM2 用 sm2-sm3）",
+                        "algorithm; default by the key (RSA: rsa-sha1, SM2: sm2-sm3)"),
+    "sign.password": W("到终端询问口令，即使设了环境变量", "ask for the password even if the environment has one"),
+    "sign.out": W("输出文件；多个报文时为目录；默认标准输出", "output file, for several messages a folder; default: standard output"),
+    "doctor.reference": W("能通过的同一报文，用来逐字节对照", "the same message as it was accepted, to compare byte by byte"),
+    "doctor.on": W("收到的时刻，用来看证书有效期", "moment of arrival, for the certificate's validity"),
+    "wrap.sender": W("发送方传输编号（DXP id）", "DXP id of the sender"),
+    "wrap.receiver": W("接收方传输编号；可重复", "DXP id of a receiver; repeatable"),
+    "wrap.id": W("CopMsgId；默认由报文内容导出", "CopMsgId; default: derived from the message"),
+    "wrap.on": W("CreatTime；默认现在", "CreatTime; default: now"),
+    "wrap.out": W("输出文件；多个报文时为目录；默认标准输出", "output file, for several messages a folder; default: standard output"),
+    "unwrap.out": W("输出文件；多个报文时为目录；默认标准输出", "output file, for several messages a folder; default: standard output"),
+    "generate.parcels": W("包裹票数", "how many parcels"),
+    "generate.place": W("地点（places.yaml 的编号）；默认十个试点城市；可重复",
+                        "place (an id of places.yaml); default: the ten pilot cities; repeatable"),
+    "generate.mode": W("监管方式；默认两种都有", "trade mode; default: both"),
+    "generate.faults": W("带差错的包裹所占比例，如 0.05", "share of parcels with a fault, e.g. 0.05"),
+    "generate.on": W("这些报文的申报时刻", "the moment at which the traffic is declared"),
+    "generate.out": W("输出目录", "folder to write"),
+    "clear.settings": W("设置文件（TOML）；命令行选项优先", "settings file (TOML); options on the command line win"),
+    "clear.receipts": W("回执目录，每个接收方一个子目录", "folder for receipts, one subfolder a receiver"),
+    "clear.filings": W("企业备案 filings.yaml", "filed enterprises, a filings.yaml"),
+    "clear.on": W("时钟固定在这一时刻；默认用机器时钟", "fix the clock at this moment; default: the machine's clock"),
+    "clear.profile": W("做法组合：national（默认）、sandbox 等", "profile: national (default), sandbox and others"),
+    "rebuild.check": W("只比较，不改动", "compare only, change nothing"),
+    "backup.out": W("备份文件", "backup file"),
+    "restore.verify": W("恢复后从流水重建并比较", "afterwards fold the journal again and compare"),
+    "keys.which": W("更换哪一种密钥", "which kind of key"),
+    "bench.parcels": W("包裹票数", "how many parcels"),
+    "bench.store": W("数据库；默认临时的 SQLite 文件", "the store; default: a temporary SQLite file"),
+    "demo.parcels": W("包裹票数", "how many parcels"),
+    "demo.dir": W("演示目录", "folder of the demonstration"),
+    "demo.again": W("目录里已有演示时先删掉", "remove an earlier demonstration in the folder first"),
+}
+
+PHRASES: dict[str, Words] = {
+    # the frame
+    "about": W("cebport：中国跨境电商零售进口的开放平台。", "cebport: the open platform for China's cross-border e-commerce imports."),
+    "usage": W("用法：", "Usage: "),
+    "options": W("选项：", "Options:"),
+    "commands": W("命令：", "Commands:"),
+    "default": W("默认 {value}", "default {value}"),
+    "required": W("必填", "required"),
+    "more": W("每个命令的用法：cebport 命令 --help", "Usage of a command: cebport COMMAND --help"),
+    "usage_error": W("用法错误：{what}", "Usage error: {what}"),
+    "missing": W("缺少 {name}", "missing {name}"),
+    "no_option": W("没有选项 {name}", "no option {name}"),
+    "no_command": W("没有命令 {name}", "no command {name}"),
+    "did_you_mean": W("是不是 {names}？", "did you mean {names}?"),
+    "bad_value": W("{name}：{what}", "{name}: {what}"),
+    "no_such_file": W("文件或目录不存在：{path}", "no such file or folder: {path}"),
+    "not_a_time": W("不是时刻：{value}（例：2026-11-24T09:00:00）", "not a moment: {value} (example: 2026-11-24T09:00:00)"),
+    "not_a_choice": W("{value} 不在其中：{choices}", "{value} is none of {choices}"),
+    "not_a_number": W("不是数，或超出范围：{value}", "not a number, or out of range: {value}"),
+    "not_a_share": W("应为 0 到 1 之间的比例：{value}", "a share from 0 to 1 is needed: {value}"),
+    "not_a_store": W("应为 sqlite:///文件 或 postgresql://用户@主机/库名：{value}",
+                     "sqlite:///FILE or postgresql://USER@HOST/DATABASE is needed: {value}"),
+    "no_store": W("没有这个数据库文件：{path}", "no such database file: {path}"),
+    "no_files": W("没有可读的 *.xml：{paths}", "no *.xml to read: {paths}"),
+    "many_need_folder": W("有多个报文，-o 要给目录", "there are several messages: -o must be a folder"),
+    "broken_off": W("已中断；存下的不会丢，再运行一次即可继续", "broken off; what was stored is safe, run again to go on"),
+    "input_bad": W("输入有误：{what}", "Bad input: {what}"),
+    "settings_bad": W("设置或密钥有误：{what}", "Wrong settings or keys: {what}"),
+    "policy_bad": W("规则表有误：{what}", "The tables of the law are wrong: {what}"),
+    "channel_down": W("数据库或通道不可用：{what}", "The store or a channel does not answer: {what}"),
+    "disk": W("不能读写：{what}", "Cannot read or write: {what}"),
+    "package_missing": W("缺少软件包 {name}；安装：pip install 'cebport[{extra}]'",
+                         "package {name} is missing; install it: pip install 'cebport[{extra}]'"),
+    # faults
+    "error": W("差错", "error"),
+    "warning": W("提示", "warning"),
+    "info": W("说明", "info"),
+    "whole_message": W("整个报文", "the whole message"),
+    "document_no": W("第 {number} 份", "document {number}"),
+    "found": W("实际", "found"),
+    "expected": W("应为", "expected"),
+    "source": W("依据", "source"),
+    "remedy": W("改法", "remedy"),
+    # check, verify, sign, doctor, wrap, unwrap
+    "valid": W("通过", "valid"),
+    "invalid": W("不通过", "not valid"),
+    "warnings_only": W("通过，有 {count} 条提示", "valid, {count} warnings"),
+    "not_a_message": W("不是报文", "no message"),
+    "checked": W("共 {files} 个文件：{valid} 个通过，{invalid} 个不通过", "{files} files: {valid} valid, {invalid} not valid"),
+    "verdict": W("结论", "verdict"),
+    "verdict.strict": W("签名有效", "the signature is good"),
+    "verdict.repaired": W("修正后才相符", "fits only after repairs"),
+    "verdict.unsigned": W("没有签名", "not signed"),
+    "verdict.invalid": W("签名不符", "the signature does not fit"),
+    "verdict.refused": W("签名结构不允许", "a forbidden structure"),
+    "verdict.untrusted": W("证书不受信任", "the certificate is not trusted"),
+    "verdict.expired": W("证书不在有效期内", "the certificate is not valid at that time"),
+    "verdict.revoked": W("证书已吊销", "the certificate is revoked"),
+    "algorithm": W("算法", "algorithm"),
+    "key_name": W("证书编号", "certificate no."),
+    "subject": W("证书持有者", "subject"),
+    "repairs": W("所需修正", "repairs"),
+    "verified": W("共 {files} 个文件，{strict} 个严格通过", "{files} files, {strict} strict"),
+    "signed": W("已加签 {path}（{algorithm}，证书编号 {key_name}）", "signed {path} ({algorithm}, certificate no. {key_name})"),
+    "need_one_key": W("请给出 --key、--pkcs12、--pkcs11 三者之一", "give one of --key, --pkcs12, --pkcs11"),
+    "need_token": W("--pkcs11 需要 --token 和 --label", "--pkcs11 needs --token and --label"),
+    "ask_password": W("口令", "Password"),
+    "ask_pin": W("PIN", "PIN"),
+    "no_sender": W("{path}：报文里没有 dxpId，请用 --sender 给出发送方", "{path}: the message has no dxpId; give --sender"),
+    "wrapped": W("已装入 {path}（{kind}，{sender} -> {receivers}）", "wrapped {path} ({kind}, {sender} -> {receivers})"),
+    "unwrapped": W("{path}：{kind}，{message}，发送方 {sender}，{size} 字节",
+                   "{path}: {kind}, {message}, sender {sender}, {size} bytes"),
+    "answer": W("{path}：应答 {code} {meaning}（{id}）", "{path}: answer {code} {meaning} ({id})"),
+    # clear, trace, rebuild, backup
+    "taking": W("接收报文", "taking messages"),
+    "settling": W("处理", "settling"),
+    "messages": W("报文", "messages"),
+    "files": W("文件", "files"),
+    "documents": W("单证", "documents"),
+    "parcels": W("包裹", "parcels"),
+    "released": W("放行", "released"),
+    "refused": W("退单", "refused"),
+    "waiting": W("等待", "waiting"),
+    "cancelled": W("撤销", "cancelled"),
+    "returned": W("退货", "returned"),
+    "closed": W("结关", "closed"),
+    "receipts": W("回执", "receipts"),
+    "seconds": W("秒", "seconds"),
+    "parcels_per_second": W("每秒包裹", "parcels/s"),
+    "count": W("数量", "count"),
+    "total": W("合计", "total"),
+    "place": W("地点", "place"),
+    "cleared": W("本次用时 {seconds} 秒，每秒 {rate} 票；回执在 {receipts}",
+                 "took {seconds} s, {rate} parcels a second; receipts are in {receipts}"),
+    "nothing_new": W("没有新的包裹；用时 {seconds} 秒；回执在 {receipts}",
+                     "no new parcels; took {seconds} s; receipts are in {receipts}"),
+    "not_found": W("没有这个编号：{number}", "no such number: {number}"),
+    "rebuilt_same": W("一致：折叠 {events} 条流水，与各表没有差异", "the same: {events} journal entries folded, no difference from the tables"),
+    "rebuilt_differs": W("有 {count} 处差异（流水 {events} 条）", "{count} differences ({events} journal entries)"),
+    "check_only": W("现在只能比较：请加 --check", "rebuild only compares: add --check"),
+    "folding": W("折叠流水", "folding the journal"),
+    "backed_up": W("已备份到 {path}：{rows:,} 行，{bytes:,} 字节", "backed up to {path}: {rows:,} rows, {bytes:,} bytes"),
+    "keys_apart": W("备份里没有密钥文件，请另外妥善保管", "the key file is not in it: keep that apart"),
+    "restored": W("已从 {path} 恢复 {rows:,} 行", "restored from {path}: {rows:,} rows"),
+    "restored_proved": W("已从 {path} 恢复 {rows:,} 行；行数、流水和密钥都核对无误",
+                         "restored from {path}: {rows:,} rows; rows, journal and keys are proved"),
+    "rotated": W("{keys} 里新的 {which} 密钥：{id}", "new {which} key in {keys}: {id}"),
+    "document": W("单证", "document"),
+    "state": W("状态", "state"),
+    "file": W("文件", "file"),
+    "number": W("序号", "no."),
+    "decisions": W("判定", "Decisions"),
+    "receipt": W("回执", "receipt"),
+    "status": W("状态", "status"),
+    "time": W("时间", "time"),
+    "to": W("接收方", "to"),
+    "line": W("行", "line"),
+    "dutiable": W("完税价格", "dutiable value"),
+    "duty": W("关税", "duty"),
+    "vat": W("增值税", "VAT"),
+    "consumption": W("消费税", "consumption tax"),
+    "tax": W("税款", "tax"),
+    # generate, bench, demo
+    "generating": W("生成报文", "generating"),
+    "generated": W("已写出 {parcels} 票、{messages} 个报文到 {path}", "{parcels} parcels in {messages} messages written to {path}"),
+    "bench_line": W("{parcels} 票，{seconds} 秒：每秒 {rate} 票，每票 CPU {cpu} 微秒，内存峰值 {memory} MiB（{store}，{workers} 个进程，{algorithm}）",
+                    "{parcels} parcels in {seconds} s: {rate} a second, {cpu} µs of CPU a parcel, peak memory {memory} MiB "
+                    "({store}, {workers} workers, {algorithm})"),
+    "demo_exists": W("{path} 不是空目录；换一个 --dir，或加 --again 先删掉旧的演示",
+                     "{path} is not empty; choose another --dir, or remove the earlier demonstration with --again"),
+    "demo_intro": W("一个早晨，十个试点城市，{parcels} 票包裹，直购（9610）和保税（1210），RSA 和 SM2 签名",
+                    "One morning, ten pilot cities, {parcels} parcels, direct (9610) and bonded (1210), signed with RSA and SM2"),
+    "demo_cities": W("按城市", "By city"),
+    "demo_reasons": W("按退单原因", "By reason of refusal"),
+    "demo_released": W("一票放行的包裹：{number}", "A released parcel: {number}"),
+    "demo_refused": W("一票退单的包裹：{number}", "A refused parcel: {number}"),
+    "demo_end": W("报文在 {traffic}，回执在 {receipts}，数据库 {store}。接着试试：",
+                  "Messages are in {traffic}, receipts in {receipts}, the store is {store}. Try next:"),
+    "reason": W("原因", "reason"),
+    "words": W("说明", "in words"),
+    "city": W("城市", "city"),
+}
+
+
+def find(key: str) -> Words:
+    """The words of a key. Raises KeyError for one that has none: that is our own mistake."""
+    return PHRASES[key]
+
+
+def option_words(command: str, option: str) -> Words:
+    """What an option does: its own words in this command, else those that all commands share."""
+    own = OPTIONS.get(f"{command}.{option}")
+    return own if own is not None else OPTIONS[option]
