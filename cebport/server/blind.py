@@ -23,6 +23,7 @@ from cebport.clearance.parts import (
     TallyPart,
     WaybillPart,
 )
+from cebport.messages import envelope
 from cebport.messages.documents import Document, Message
 from cebport.server.vault import HASH_BYTES, Vault
 
@@ -151,9 +152,6 @@ class Blinder:
 def reply_of(message: Message, *, wrapped: bool) -> Reply:
     """Where the receipts of a message go: its sender's DXP id and the subscribers of receipts."""
     transfer = message.transfer
-    copies = tuple(
-        subscribe.dxpAddress
-        for subscribe in message.subscribes
-        if subscribe.status.upper() in ("ALL", "RET") and subscribe.dxpAddress
-    )
+    copies = tuple(address for address, what in envelope.copies(message) if what in ("ALL", "RET")) if (
+        message.subscribes) else ()
     return Reply(transfer.dxpId if transfer is not None else "", copies, wrapped)

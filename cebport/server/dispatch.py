@@ -21,6 +21,7 @@ from cebport.server.store.store import OutboxRow, Store
 from cebport.values import BEIJING
 
 ROWS_A_BATCH = 64
+ENVELOPE_ANSWER = "DxpRep"
 IMPORT_CENTRE = "DXPEDCCEB0000002"
 HEADS: dict[str, tuple[Any, Any]] = {
     "312": (documents.OrderReturn, None),
@@ -74,6 +75,8 @@ def payload_of(store: Store, row: OutboxRow, dialect: Any = None) -> bytes:
         data = write_receipts(row.type, guid, store.vault.show(row.blob), dialect)
     elif row.type == "900":
         data = wire.write(unreadable(store, row, guid))
+    elif row.type == ENVELOPE_ANSWER:
+        return envelope_answer(store, row)
     else:
         return copy_of(store, row)
     return _wrapped(data, row, guid) if row.wrap else data
@@ -145,6 +148,16 @@ CATALOG: Catalog = {
                    "en": "declare a CEB311, 411, 511, 513, 621, 623, 625 or 711 message"},
     },
 }
+
+
+def envelope_answer(store: Store, row: OutboxRow) -> bytes:
+    """The DxpRep to an envelope that breaks the exchange's own rules: its first fault, all of them in the note."""
+    opened = envelope.unwrap(store.archived([row.inbox])[row.inbox])
+    errors = [fault for fault in opened.faults if fault.severity == "error"]
+    code = next((fault.code for fault in errors if fault.code.isdigit()), "0002")
+    info = "；".join(fault.message.zh for fault in errors)[:300]
+    day = datetime.fromtimestamp(row.created_at / 1000, BEIJING).date()
+    return envelope.answer(opened, code, info, receiver=row.receiver, notice_day=day)
 
 
 def copy_of(store: Store, row: OutboxRow) -> bytes:

@@ -10,14 +10,14 @@ before the commit leaves its inbox rows to be claimed anew.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
-from cebport.clearance.arrivals import Tick, arrive, decide_tally, tick
+from cebport.clearance.arrivals import TICKS, Tick, arrive, decide_tally, tick
 from cebport.clearance.case import decide
-from cebport.clearance.draft import Facts, Timer, receipt_guid
+from cebport.clearance.draft import Facts, Outcome, Timer, receipt_guid
 from cebport.clearance.parts import (
     Case,
     Event,
@@ -38,7 +38,7 @@ from cebport.messages.documents import Message
 from cebport.messages.trust import TrustStore
 from cebport.policy import Policy
 from cebport.server.blind import Blinder
-from cebport.server.dispatch import fault_from, misfit, oversized_parts
+from cebport.server.dispatch import ENVELOPE_ANSWER, fault_from, misfit, oversized_parts
 from cebport.server.filings import Filings
 from cebport.server.store.store import DONE, Claimed, Store, encode
 from cebport.server.work import Work
@@ -72,6 +72,7 @@ class Prepared:
     warned: dict[int, list[Fault]] = field(default_factory=dict)
     unreadable: list[Fault] = field(default_factory=list)
     reply_to: str = ""
+    answer: str = "900"
     wrapped: bool = False
     data_copies: tuple[str, ...] = ()
     unfiled: list[tuple[str, str, str]] = field(default_factory=list)
@@ -133,11 +134,10 @@ class Pipeline:
 
     @staticmethod
     def _case_keys(group: Sequence[Prepared]) -> list[str]:
-        return [key for one in group for part in one.parts if type(part) is tuple for key in part[1:]]
+        return [part[1] for one in group if one.type in TICKS for part in one.parts]
 
-    def view(self, now: datetime, place: str) -> Any:
-        """The law of the day at a place, for this window's profile."""
-        day = beijing_day(now)
+    def view(self, day: date, place: str) -> Any:
+        """The law of a day at a place, for this window's profile."""
         view = self._views.get((day, place))
         if view is None:
             view = self._views[(day, place)] = self.policy.at(day, place, profile=self.profile)
@@ -150,14 +150,21 @@ class Pipeline:
         one = Prepared(row, wrapped=row.route.kind != "bare", reply_to=row.route.sender)
         if row.kind == "timer":
             kind, *keys = row.raw.decode().split("\n")
-            one.type, one.parts = kind, [(kind, key) for key in keys]
+            one.type, one.parts = kind, [(kind, key, row.inbox) for key in keys]
             return one
         if row.kind == "oversize":
             faults, one.type, _ = oversized_parts(row.raw)
             one.unreadable = [fault_from(fault) for fault in faults]
             return one
         try:
-            payload = envelope.unwrap(row.raw).payload if one.wrapped else row.raw
+            payload = row.raw
+            if one.wrapped:
+                opened = envelope.unwrap(row.raw)
+                payload = opened.payload
+                one.unreadable = [fault for fault in opened.faults if fault.severity == ERROR]
+                if one.unreadable:
+                    one.answer = ENVELOPE_ANSWER
+                    return one
             tree = wire.parse_tree(payload)
         except Malformed as malformed:
             one.unreadable = list(malformed.faults)
@@ -169,9 +176,8 @@ class Pipeline:
             return one
         message = wire.message_of(tree)
         one.parts = self.blinder.parts(message, row.inbox, wrapped=one.wrapped)
-        one.data_copies = tuple(
-            s.dxpAddress for s in message.subscribes if s.status.upper() in ("ALL", "DATA") and s.dxpAddress)
-        view = self.view(now, "CN")
+        one.data_copies = tuple(address for address, what in envelope.copies(message) if what in ("ALL", "DATA"))
+        view = self.view(beijing_day(now), "CN")
         if not self._trusted(one, message, tree, view, now):
             return one
         self._checked(one, message, view, now)
@@ -219,24 +225,25 @@ class Pipeline:
 
     def settle(self, work: Work, one: Prepared, now: datetime) -> None:
         """What the message does: one outcome a document, its records, events and receipts."""
-        inbox, at = one.row.inbox, int(now.timestamp() * 1000)
+        inbox, at, day = one.row.inbox, int(now.timestamp() * 1000), beijing_day(now)
         events: list[Event] = []
         receipts: list[Receipt] = []
         timers: list[Timer] = []
         if one.unreadable:
             events.append(_unreadable_event(one))
-            work.writes.outbox.append((inbox, "900", one.reply_to, int(one.wrapped), 1, at, None))
+            work.writes.outbox.append((inbox, one.answer, one.reply_to, int(one.wrapped), 1, at, None))
+        refused, warned, decide_one = one.refused, one.warned, DECIDERS.get(one.type, Pipeline._decide)
         for index, part in enumerate(one.parts):
-            if index in one.refused:
-                self._refuse(one, index, part, events, receipts, now, at)
+            if index in refused:
+                self._refuse(one, index, part, events, receipts, day, at)
                 continue
-            for outcome in self._outcomes(work, one, part, now, at):
+            for outcome in decide_one(self, work, part, day, at):
                 event = work.take(outcome, inbox)
-                if index in one.warned:
-                    event = _with_warnings(event, one.warned.pop(index))
+                if index in warned:
+                    event = _with_warnings(event, warned.pop(index))
                 events.append(event)
-                receipts.extend(outcome.receipts)
-                timers.extend(outcome.timers)
+                receipts += outcome.receipts
+                timers += outcome.timers
         work.send(receipts, inbox, at)
         for receiver in one.data_copies:
             work.writes.outbox.append((inbox, "DATA", receiver, int(one.wrapped), 0, at, None))
@@ -247,25 +254,23 @@ class Pipeline:
         work.writes.settled.append((DONE, one.unreadable[0].code if one.unreadable else "", inbox))
         work.writes.filings.extend((code, name, role, "", "") for code, name, role in one.unfiled)
 
-    def _outcomes(self, work: Work, one: Prepared, part: Any, now: datetime, at: int) -> Any:
-        """The decisions that one document causes: one, or for a tally one a waybill."""
-        kind = type(part)
-        if kind is tuple:
-            case = work.case_or_none(part[1])
-            yield tick(Tick(part[0], one.row.inbox, 0), case, work.facts_of(_Bare, case),
-                       self.view(now, _place(case)), at)
-            return
-        if kind is TallyPart:
-            yield from self._tally(work, part, now, at)
-            return
+    def _decide(self, work: Work, part: Any, day: date, at: int) -> Iterable[Outcome]:
+        """A document that belongs to one parcel."""
         case = work.case_of(part)
-        place = getattr(part, "customsCode", "") or _place(case)
-        yield decide(part, case, work.facts_of(part, case), self.view(now, place), at)
+        place = getattr(part, "customsCode", None) or _place(case)
+        return (decide(part, case, work.facts_of(part, case), self.view(day, place), at),)
 
-    def _tally(self, work: Work, part: TallyPart, now: datetime, at: int) -> Any:
+    def _tick(self, work: Work, part: Any, day: date, at: int) -> Iterable[Outcome]:
+        """A timer of one case: (kind, case key, inbox)."""
+        kind, key, inbox = part
+        case = work.case_or_none(key)
+        return (tick(Tick(kind, inbox, 0), case, work.facts_of(None, case), self.view(day, _place(case)), at),)
+
+    def _tally(self, work: Work, part: TallyPart, day: date, at: int) -> Iterable[Outcome]:
+        """A tally: itself, then each waybill that it says arrived."""
         key = waybill_key(part.copNo, part.operatorCode)
         held = work.tallies.get(key) or Tally(part.copNo, part.operatorCode)
-        outcome = decide_tally(part, Facts(self.store, tally=held), self.view(now, part.customsCode), at)
+        outcome = decide_tally(part, Facts(self.store, tally=held), self.view(day, part.customsCode), at)
         yield outcome
         if outcome.tally is None or not outcome.tally.part.rkdNo:
             return
@@ -273,17 +278,17 @@ class Pipeline:
             waybill = work.waybills.get(waybill_key(number, part.logisticsCode)) or Waybill(number, part.logisticsCode)
             case = work.case_or_none(waybill.case)
             facts = Facts(self.store, waybill, work.spent(case.inventory))
-            yield arrive(outcome.tally.part.rkdNo, case, facts, self.view(now, part.customsCode), at,
+            yield arrive(outcome.tally.part.rkdNo, case, facts, self.view(day, part.customsCode), at,
                          part.inbox, part.index)
 
     def _refuse(self, one: Prepared, index: int, part: Any, events: list[Event], receipts: list[Receipt],
-                now: datetime, at: int) -> None:
+                day: date, at: int) -> None:
         """A document that does not get in: a receipt with the official code, an event, no record."""
         code, faults = one.refused[index]
         kind, build = BUILDERS[type(part)]
         if kind in PRE_LETTERS:
-            letter, day = PRE_LETTERS[kind], beijing_day(now).strftime("%Y%m%d")
-            part = _numbered(part, f"{letter}{day}{self.store.next(f'pre/{letter}/{day}'):09d}")
+            letter, day8 = PRE_LETTERS[kind], day.strftime("%Y%m%d")
+            part = _numbered(part, f"{letter}{day8}{self.store.next(f'pre/{letter}/{day8}'):09d}")
         info = "；".join(dict.fromkeys(f"{f.message.zh}" for f in faults))[:INFO_CHARS_MAX] or code
         receipts.append(build(part, code, at, info, receipt_guid(part.guid, int(code), at)))
         events.append(Event(
@@ -300,10 +305,6 @@ class Pipeline:
             grouped.setdefault((timer.kind, timer.due_at), []).append(timer.case)
         for (kind, due_at), keys in grouped.items():
             work.writes.timers.append((kind, due_at, inbox, keys))
-
-
-class _Bare:
-    """Stands for no document where only a case is looked at."""
 
 
 BUILT = {"order": "312", "payment": "412", "waybill": "512", "waybill_state": "514", "inventory": "622",
@@ -338,6 +339,11 @@ def _unreadable_event(one: Prepared) -> Event:
         name="message unreadable",
         why=tuple(Reason(f.code, f.severity, f.path, f.found, f.expected, f.source) for f in one.unreadable[:50]),
         receipts=(("900", "-1"),))
+
+
+DECIDERS: dict[str, Callable[..., Iterable[Outcome]]] = {"CEB711Message": Pipeline._tally}
+for _kind in TICKS:
+    DECIDERS[_kind] = Pipeline._tick
 
 
 def clock_of(on: datetime | None) -> Callable[[], datetime]:

@@ -193,7 +193,7 @@ class Work:
         """The records as the outcome leaves them; gives its event."""
         case, waybill, tally = outcome.case, outcome.waybill, outcome.tally
         if case is not None:
-            key = case_key(case.orderNo, case.ebpCode)
+            key = outcome.event.case
             self.cases[key] = case
             self._changed_cases[key] = None
             change = outcome.event.set
@@ -203,7 +203,7 @@ class Work:
                         self.owners[business] = key
                         self._new_keys[business] = key
         if waybill is not None:
-            key = waybill_key(waybill.logisticsNo, waybill.logisticsCode)
+            key = outcome.event.waybill
             self.waybills[key] = waybill
             self._changed_waybills[key] = None
         if tally is not None:
