@@ -366,10 +366,12 @@ def _sender_of(raw: bytes) -> tuple[str, str, str]:
     import hashlib
 
     from cebport.messages import wire
+    from cebport.messages.shape import NAMESPACE
     from cebport.values import guid_from
 
     tree = wire.parse_tree(raw)
-    return tree.type, wire.reply_to(tree), guid_from("CopMsgId", hashlib.sha256(raw).hexdigest())
+    dxp_id = tree.root.findtext(f"{{{NAMESPACE}}}BaseTransfer/{{{NAMESPACE}}}dxpId") or ""
+    return tree.type, dxp_id.strip(), guid_from("CopMsgId", hashlib.sha256(raw).hexdigest())
 
 
 def _need_sender(path: Path, sender: str) -> str:

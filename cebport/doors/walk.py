@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cebport.doors import frame, screen
+from cebport.doors import frame, screen, words
 from cebport.doors.frame import DONE, NO, option
 from cebport.doors.screen import say
 
@@ -182,18 +182,19 @@ def show_story(story: dict[str, Any]) -> None:
                  for d in story["documents"]]
     if documents:
         screen.table([say("document"), "appTime", say("state"), say("file"), say("number")], documents,
-                     title=say("documents"), right=[4])
+                     title=say("documents").capitalize(), right=[4])
     screen.out(say("decisions"))
     for decision in story["decisions"]:
         receipts = ", ".join(f"{kind} {status}" for kind, status in decision["receipts"])
-        screen.out(f"  {clock(decision['at'])}  {decision['event']}" + (f"  -> {receipts}" if receipts else "")
-                   + (f"  [{decision['law']}]" if decision["law"] else ""))
+        said = f"  {clock(decision['at'])}  {words.event_words(decision['event'], lang)}"
+        said += f"  -> {receipts}" if receipts else ""
+        screen.out(said + (f"  [{decision['law']}]" if decision["law"] else ""))
         for why in decision["why"]:
             _show_reason(why, lang)
     receipts = [(r["type"], r["status"], clock(r["time"]), r["to"] or "-", r["info"]) for r in story["receipts"]]
     if receipts:
         screen.table([say("receipt"), say("status"), say("time"), say("to"), say("words")], receipts,
-                     title=say("receipts"))
+                     title=say("receipts").capitalize())
     _show_tax(story["tax"])
 
 

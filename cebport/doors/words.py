@@ -303,6 +303,39 @@ PHRASES: dict[str, Words] = {
     "city": W("城市", "city"),
 }
 
+EVENTS: dict[str, str] = {
+    "arrived": "已到货", "tax summarised": "税单已汇总", "waybill state stored": "运单状态入库",
+    "inventory refused by customs": "海关退单", "matched": "三单比对一致", "waits for tally": "等待理货",
+    "waits for a rate": "等待税率", "released": "放行", "billed": "出税单", "closed": "结关",
+    "inventory cancelled": "清单已撤销", "all returned": "全部退货", "part returned": "部分退货",
+    "message unreadable": "报文无法读取",
+}  # fmt: skip
+"""What the journal calls a decision (English) -> Chinese."""
+
+EVENT_ENDS: dict[str, str] = {
+    " refused at the window": "未被接收", " refused": "被拒绝", " taken": "已接收", " deleted": "已删除", " stashed": "已暂存",
+}  # fmt: skip
+"""How the name of a decision about a document ends -> Chinese."""
+
+KINDS: dict[str, str] = {
+    "order": "订单", "payment": "支付凭证", "waybill": "运单", "waybill_state": "运单状态", "inventory": "清单",
+    "cancel": "撤销申请", "return": "退货申请", "tally": "入库明细单",
+}  # fmt: skip
+"""Kind of document -> Chinese."""
+
+
+def event_words(name: str, lang: str) -> str:
+    """The names of a decision, as the journal joins them, in a language; unknown ones as they are."""
+    return name if lang != "zh" else "；".join(map(_event_zh, name.split("; ")))
+
+
+def _event_zh(name: str) -> str:
+    for end, zh in EVENT_ENDS.items():
+        kind = KINDS.get(name.removesuffix(end))
+        if kind is not None and name.endswith(end):
+            return kind + zh
+    return EVENTS.get(name, name)
+
 
 def find(key: str) -> Words:
     """The words of a key. Raises KeyError for one that has none: that is our own mistake."""
