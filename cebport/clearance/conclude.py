@@ -7,9 +7,12 @@ changed, or used by a new inventory. What passes is stored (120), released (800)
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
+from functools import cache, lru_cache
 from typing import Any
+
+from msgspec.structs import replace
 
 from cebport.clearance import books, states, tax
 from cebport.clearance.draft import Draft, receipt_guid
@@ -106,12 +109,19 @@ def refuse_inventory(draft: Draft, inventory: InventoryPart, reasons: list[Reaso
 
 def say(draft: Draft, kind: str, part: Any, status: int, info: str | None = None, **changes: Any) -> Any:
     """The part one state further, with its receipt, later than the one before it."""
-    said = max(draft.now, part.said + 1)
-    part = draft.said(part, status=states.advance(kind, part.status, status), said=said, **changes)
-    text = info if info is not None else words()[kind][str(status)]
-    draft.receipts.append(BUILDERS[type(part)][1](part, str(status), said, text,
-                                                  receipt_guid(part.guid, status, said)))
+    said = part.said + 1
+    if said < draft.now:
+        said = draft.now
+    part = replace(part, status=states.advance(kind, part.status, status), said=said, **changes)
+    code, text = _said_text(kind, status)
+    draft.receipts.append(BUILDERS[part.__class__][1](part, code, said, info or text,
+                                                      receipt_guid(part.guid, status, said)))
     return part
+
+
+@cache
+def _said_text(kind: str, status: int) -> tuple[str, str]:
+    return str(status), words()[kind].get(str(status), "")
 
 
 def store(draft: Draft, inventory: InventoryPart, payment: PaymentPart | None, value: Decimal,
@@ -190,15 +200,21 @@ def bill(draft: Draft, inventory: InventoryPart, made: tax.Assessment) -> Invent
 
 def summary_timer(draft: Draft) -> Any:
     """The first summary day after the waiting days (汇总征税): daily, half month or month by the row."""
-    wait_days = int(draft.view["collect.wait_days"])
-    day = draft.view.day + timedelta(days=wait_days + 1)
-    rhythm = draft.view.get("collect.summary") or "daily"
-    if rhythm == "half_month":
-        first_of_next = (day.replace(day=1) + timedelta(days=32)).replace(day=1)
-        day = day if day.day in (1, 16) else day.replace(day=16) if day.day < 16 else first_of_next
+    view = draft.view
+    return timer_in("collect", draft, days_to_summary(
+        view.day, int(view["collect.wait_days"]), view.get("collect.summary") or "daily"))
+
+
+@lru_cache(maxsize=256)
+def days_to_summary(today: date, wait_days: int, rhythm: str) -> int:
+    """Days from the release to the summary of its bill."""
+    day = today + timedelta(days=wait_days + 1)
+    first_of_next = (day.replace(day=1) + timedelta(days=32)).replace(day=1)
+    if rhythm == "half_month" and day.day not in (1, 16):
+        day = day.replace(day=16) if day.day < 16 else first_of_next
     elif rhythm == "month" and day.day != 1:
-        day = (day.replace(day=1) + timedelta(days=32)).replace(day=1)
-    return timer_in("collect", draft, (day - draft.view.day).days)
+        day = first_of_next
+    return (day - today).days
 
 
 def close(draft: Draft) -> None:

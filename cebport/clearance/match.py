@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import cache
-from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -75,48 +74,63 @@ def codes() -> Mapping[str, str]:
     return {link.rule: link.code for link in links()}
 
 
-Test = Callable[[tuple[Any, ...]], bool]
-_compiled: dict[int, tuple[Any, tuple[tuple[Link, str, Test], ...]]] = {}
+Test = Callable[[Any, Any, Any, Any], bool]
+_compiled: dict[int, tuple[Any, Test, tuple[tuple[Link, str, Test], ...]]] = {}
 
 
-def _test(link: Link, tolerance: Decimal) -> Test:
+def same_lines(order: tuple[Line, ...], inventory: tuple[Line, ...]) -> bool:
+    """Whether the goods lines agree, in the usual case that both stand in the same order."""
+    if len(order) != len(inventory):
+        return False
+    for a, b in zip(order, inventory, strict=True):
+        if (a.gnum != b.gnum or a.qty != b.qty or a.price != b.price or a.total != b.total or a.unit != b.unit
+                or (a.name != b.name and b.name)):
+            return not line_differences(order, inventory)
+    return True
+
+
+def _source(link: Link, tolerance: Decimal) -> str:
+    """The test of a link as a Python expression over o, p, w, i: written from the table, compiled once."""
     left_at, left_field, right_at, right_field = link.sides
-    left, right = attrgetter(left_field), attrgetter(right_field)
+    names = "opwi"
+    for field in (left_field, right_field, link.when[1] if link.when else "x"):
+        assert field.isidentifier(), f"{TABLE.name}: {link.rule}: {field}"
+    left, right = f"{names[left_at]}.{left_field}", f"{names[right_at]}.{right_field}"
     if link.compare == "lines":
-        return lambda docs: left(docs[left_at]) == right(docs[right_at]) or not list(
-            line_differences(docs[left_at].lines, docs[right_at].lines)
-        )
-    if link.compare == "blind":
-        return lambda docs: left(docs[left_at]).same(right(docs[right_at]))
-    when = link.when
-    if link.compare == "money" and tolerance:
-        def near(docs: tuple[Any, ...]) -> bool:
-            a, b = left(docs[left_at]), right(docs[right_at])
-            return a is None or b is None or abs(a - b) <= tolerance
-        return near
-    if when is None:
-        return lambda docs: left(docs[left_at]) == right(docs[right_at])
-    given_at, given = when[0], attrgetter(when[1])
-
-    def same(docs: tuple[Any, ...]) -> bool:
-        return given(docs[given_at]) in ("", None) or left(docs[left_at]) == right(docs[right_at])
-
-    return same
+        test = f"same_lines({left}, {right})"
+    elif link.compare == "blind":
+        test = f"({left}.hash == {right}.hash or {left}.same({right}))"
+    elif link.compare == "money" and tolerance:
+        test = f"({left} is None or {right} is None or abs({left} - {right}) <= tolerance)"
+    else:
+        test = f"{left} == {right}"
+    if link.when is not None:
+        test = f"({names[link.when[0]]}.{link.when[1]} in NOT_GIVEN or {test})"
+    sides = {names[left_at], names[right_at]} & {"p", "w"}
+    absent = "".join(f"{name} is None or " for name in sorted(sides))
+    return f"({absent}{test})" if absent else test
 
 
-def _compile(practice: Mapping[str, Any]) -> tuple[tuple[Link, str, Test], ...]:
-    """The links that this practice tests, with their weight: made once a practice."""
+NOT_GIVEN = ("", None)
+
+
+def _compile(practice: Mapping[str, Any]) -> tuple[Any, Test, tuple[tuple[Link, str, Test], ...]]:
+    """(practice, one test of all links, each link with its weight and test): made once a practice."""
     held = _compiled.get(id(practice))
     if held is not None and held[0] is practice:
-        return held[1]
+        return held
     tolerance = Decimal(str(practice.get("money_tolerance_cny", "0")))
-    made = []
+    scope = {"same_lines": same_lines, "tolerance": tolerance, "NOT_GIVEN": NOT_GIVEN, "abs": abs}
+    sources, made = [], []
     for link in links():
         severity = practice.get(link.rule, link.severity)
         if severity != "off":
-            made.append((link, severity, _test(link, tolerance)))
-    _compiled[id(practice)] = (practice, tuple(made))
-    return tuple(made)
+            source = _source(link, tolerance)
+            sources.append(source)
+            made.append((link, severity, eval(f"lambda o, p, w, i: {source}", scope)))
+    every = eval("lambda o, p, w, i: " + (" and ".join(sources) or "True"), scope)
+    held = _compiled[id(practice)] = (practice, every, tuple(made))
+    return held
 
 
 def match(
@@ -130,15 +144,11 @@ def match(
 
     A document that the law of the place does not ask for may be None: its links are not tested.
     """
+    _, every, tests = _compile(practice)
+    if every(order, payment, waybill, inventory):
+        return []
     docs = (order, payment, waybill, inventory)
-    broken: list[Reason] = []
-    for link, severity, holds in _compile(practice):
-        sides = link.sides
-        if docs[sides[0]] is None or docs[sides[2]] is None:
-            continue
-        if not holds(docs):
-            broken.append(_reason(link, severity, docs))
-    return broken
+    return [_reason(link, severity, docs) for link, severity, holds in tests if not holds(*docs)]
 
 
 def _reason(link: Link, severity: str, docs: tuple[Any, ...]) -> Reason:

@@ -6,7 +6,10 @@ newer than what comes; the first receipts (2 and 3, or the stash's); fresh pre-e
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
+
+from msgspec.structs import replace
 
 from cebport.clearance import states
 from cebport.clearance.draft import Draft, Timer, receipt_guid
@@ -74,24 +77,37 @@ def pre_number(draft: Draft, letter: str) -> str:
     return f"{letter}{day}{draft.facts.numbers.next(f'pre/{letter}/{day}'):09d}"
 
 
+@cache
+def _announcements(kind: str) -> tuple[dict[str, tuple[str, bool]], str]:
+    """Texts of status 2 by appType, each with whether it has fields to fill in; text of status 3."""
+    texts = words()[kind]
+    return {app_type: (text, "{" in text) for app_type, text in texts["2"].items()}, texts["3"]
+
+
 def announce(draft: Draft, kind: str, part: Any, last: int = 0) -> Any:
     """The taken document with its first state, after its first receipts (2 and 3, or the stash's)."""
-    build = BUILDERS[type(part)][1]
-    texts = words()[kind]
-    now = max(draft.now, last + 1)
+    now = draft.now
+    if now <= last:
+        now = last + 1
     if part.appStatus == "1":
         return _stash(draft, kind, part, now)
-    info = texts["2"][part.appType]
-    if "{" in info:
-        info = info.format(guid=part.guid.upper(), ebcCode=getattr(part, "ebcCode", ""),
+    build = BUILDERS[part.__class__][1]
+    texts, sent = _announcements(kind)
+    info, has_fields = texts[part.appType]
+    guid = part.guid
+    if has_fields:
+        info = info.format(guid=guid.upper(), ebcCode=getattr(part, "ebcCode", ""),
                            orderNo=getattr(part, "orderNo", ""))
-    draft.receipts.append(build(part, "2", now, info, receipt_guid(part.guid, 2, now)))
+    receipts = draft.receipts
+    receipts.append(build(part, "2", now, info, receipt_guid(guid, 2, now)))
     if draft.view.practice.get("emit_status_3", True):
         now += 1
-        draft.receipts.append(build(part, "3", now, texts["3"], receipt_guid(part.guid, 3, now)))
-    status = states.DELETED if part.appType == "3" else states.SENT
-    draft.names.append(f"{kind} deleted" if status == states.DELETED else f"{kind} taken")
-    return draft.said(part, status=status, said=now)
+        receipts.append(build(part, "3", now, sent, receipt_guid(guid, 3, now)))
+    if part.appType == "3":
+        draft.names.append(f"{kind} deleted")
+        return replace(part, status=states.DELETED, said=now)
+    draft.names.append(f"{kind} taken")
+    return replace(part, status=states.SENT, said=now)
 
 
 def _stash(draft: Draft, kind: str, part: Any, now: int) -> Any:
