@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from cebport.clearance import states, tax
 from cebport.clearance.conclude import close, refuse_inventory, release, say
-from cebport.clearance.draft import Draft, Facts, Outcome, receipt_guid
+from cebport.clearance.draft import Draft, Facts, Outcome, day8, receipt_guid
 from cebport.clearance.parts import Bill, Case, Reason, TallyPart
 from cebport.clearance.receipts import bill_state_receipt
 from cebport.clearance.taking import admission, announce, pre_number, refuse
@@ -37,7 +37,7 @@ def decide_tally(part: TallyPart, facts: Facts, view: Any, now: int) -> Outcome:
         return draft.finish(states.parcel_state(None))
     taken = announce(draft, "tally", part, held.said if held is not None else 0)
     if taken.status == states.SENT:
-        day = view.day.strftime("%Y%m%d")
+        day = day8(view.day)
         number = facts.numbers.next(f"rkd/{part.customsCode}/{day}")
         taken = draft.said(taken, rkdNo=f"{part.customsCode}{day}{number:06d}")
         taken = say(draft, "tally", taken, states.STORED)

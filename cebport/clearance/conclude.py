@@ -15,7 +15,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from cebport.clearance import books, states, tax
-from cebport.clearance.draft import Draft, receipt_guid
+from cebport.clearance.draft import Draft, day8, receipt_guid
 from cebport.clearance.match import codes as match_codes
 from cebport.clearance.match import match, tax_total
 from cebport.clearance.parts import Bill, Hold, InventoryPart, PaymentPart, Reason, case_key
@@ -187,7 +187,7 @@ def release(draft: Draft, *, full: bool) -> None:
 def bill(draft: Draft, inventory: InventoryPart, made: tax.Assessment) -> InventoryPart:
     """816, also for zero tax: what the guarantor owes, and the day on which it will be summarised."""
     said = inventory.said + 1
-    day = draft.view.day.strftime("%Y%m%d")
+    day = day8(draft.view.day)
     number = draft.facts.numbers.next(f"tax/{inventory.customsCode}/{day}")
     draft.bill = Bill(f"TX{inventory.customsCode}{day}{number:08d}", "1", made.duty, made.vat, made.consumption,
                       made.lines, said, said)

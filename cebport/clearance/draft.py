@@ -7,6 +7,7 @@ reads a clock, a random number or the outside; numbers come ready from the facts
 
 from __future__ import annotations
 
+from datetime import date
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, NamedTuple, Protocol
@@ -83,7 +84,18 @@ def receipt_guid(document_guid: str, status: int, time_ms: int) -> str:
 
     80 bits come from the document, 48 from the moment (some eight years in ms) and the status.
     """
-    return f"{_guid_stem(document_guid)}{((time_ms & 0x3FFFFFFFFF) << 10) | (status & 0x3FF):012X}"
+    return _guid_stem(document_guid) + _guid_end(status, time_ms)
+
+
+@lru_cache(maxsize=4096)
+def _guid_end(status: int, time_ms: int) -> str:
+    return f"{((time_ms & 0x3FFFFFFFFF) << 10) | (status & 0x3FF):012X}"
+
+
+@lru_cache(maxsize=64)
+def day8(day: date) -> str:
+    """A day as numbers carry it: YYYYMMDD."""
+    return day.strftime("%Y%m%d")
 
 
 @lru_cache(maxsize=1024)

@@ -12,7 +12,7 @@ from typing import Any
 
 from cebport.clearance import books, states
 from cebport.clearance.conclude import free_documents, say
-from cebport.clearance.draft import Draft, receipt_guid
+from cebport.clearance.draft import Draft, day8, receipt_guid
 from cebport.clearance.parts import (
     Bill,
     BillLine,
@@ -203,7 +203,7 @@ def _rebill(
     draft.bill = void
     if remaining:
         said += 1
-        day = draft.view.day.strftime("%Y%m%d")
+        day = day8(draft.view.day)
         number = draft.facts.numbers.next(f"tax/{inventory.customsCode}/{day}")
         draft.bill = Bill(
             f"TX{inventory.customsCode}{day}{number:08d}", "1",

@@ -12,7 +12,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from cebport.clearance import states
-from cebport.clearance.draft import Draft, Timer, receipt_guid
+from cebport.clearance.draft import Draft, Timer, day8, receipt_guid
 from cebport.clearance.parts import Reason
 from cebport.clearance.receipts import BUILDERS, explained, words
 from cebport.faults import ERROR
@@ -73,7 +73,7 @@ PRE_LETTERS = {"inventory": "B", "cancel": "C", "return": "T", "tally": "R"}
 
 def pre_number(draft: Draft, letter: str) -> str:
     """A fresh pre-entry number (预录入编号): letter, day, nine digits."""
-    day = draft.view.day.strftime("%Y%m%d")
+    day = day8(draft.view.day)
     return f"{letter}{day}{draft.facts.numbers.next(f'pre/{letter}/{day}'):09d}"
 
 
