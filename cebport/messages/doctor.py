@@ -139,8 +139,9 @@ class Diagnosis:
     """What is known about a message's signature.
 
     causes: habits that reproduce a claimed value, or (not certain) that none does. remarks: facts of the
-    file that often matter. trials: every reading tried. differences: the first differing byte of two texts. canonical, signed_info:
-    the texts that we hash and verify. owners: for whom the certificate may sign (None = any or unknown).
+    file that often matter. trials: every reading tried. differences: the first differing byte of two
+    texts. canonical, signed_info: the texts that we hash and verify. owners: for whom the certificate may
+    sign (None = any or unknown).
     """
 
     verdict: Verdict

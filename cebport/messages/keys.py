@@ -81,9 +81,9 @@ class RsaSigner(_Card):
     """An RSA key in memory."""
 
     def __init__(self, key: RSAPrivateKey, certificate: Certificate, algorithm: str | None = None) -> None:
-        super().__init__(certificate, algorithm)
-        if key.public_key().public_numbers() != certificate.rsa_key.public_numbers():
+        if not _belongs(key, certificate):
             raise SettingsError(sign_fault("CEB-SIGN-067", found=certificate.subject))
+        super().__init__(certificate, algorithm)
         self._key = key
 
     def sign(self, data: bytes, algorithm: str | None = None) -> bytes:
@@ -99,9 +99,9 @@ class Sm2Signer(_Card):
     """An SM2 key in memory."""
 
     def __init__(self, key: sm2.PrivateKey, certificate: Certificate, algorithm: str | None = None) -> None:
-        super().__init__(certificate, algorithm)
-        if key.public != certificate.sm2_key:
+        if not _belongs(key, certificate):
             raise SettingsError(sign_fault("CEB-SIGN-067", found=certificate.subject))
+        super().__init__(certificate, algorithm)
         self._key = key
 
     def sign(self, data: bytes, algorithm: str | None = None) -> bytes:
@@ -240,8 +240,7 @@ def _belongs(private: Any, certificate: Certificate) -> bool:
     if isinstance(private, sm2.PrivateKey):
         return private.public == certificate.sm2_key
     return (
-        certificate.algorithm == "rsa"
-        and certificate.rsa_key.public_numbers() == private.public_key().public_numbers()
+        certificate.algorithm == "rsa" and certificate.rsa_key.public_numbers() == private.public_key().public_numbers()
     )
 
 
@@ -364,9 +363,7 @@ class _Reader:
         """The scalar of a DER key, PKCS#8 encrypted or not."""
         key = self._read(lambda bio: self.lib.d2i_PrivateKey_bio(bio, None), data)
         if not key:
-            key = self._read(
-                lambda bio: self.lib.d2i_PKCS8PrivateKey_bio(bio, None, None, secret or b""), data
-            )
+            key = self._read(lambda bio: self.lib.d2i_PKCS8PrivateKey_bio(bio, None, None, secret or b""), data)
         return self._scalar(key)
 
     def pkcs12(self, data: bytes, secret: bytes | None) -> tuple[int, bytes]:

@@ -49,9 +49,7 @@ class Entry(NamedTuple):
 
     def is_in_force(self, day: date | None) -> bool:
         """Whether the entry holds on the day; without a day its dates do not count."""
-        return day is None or (
-            (self.since is None or self.since <= day) and (self.until is None or day <= self.until)
-        )
+        return day is None or ((self.since is None or self.since <= day) and (self.until is None or day <= self.until))
 
 
 class Judgement(NamedTuple):
@@ -130,19 +128,13 @@ class TrustStore:
             return Judgement("untrusted", standing.faults, NOBODY)
         verdicts = [self._judge_entry(certificate, entry, on) for entry in standing.entries]
         best = next((verdict for verdict in verdicts if verdict[0] == "trusted"), verdicts[0])
-        good = [
-            entry
-            for entry, verdict in zip(standing.entries, verdicts, strict=True)
-            if verdict[0] == "trusted"
-        ]
+        good = [entry for entry, verdict in zip(standing.entries, verdicts, strict=True) if verdict[0] == "trusted"]
         return Judgement(best[0], tuple(best[1]), _owners(good))
 
-    def _judge_entry(
-        self, certificate: Certificate, entry: Entry, on: datetime | None
-    ) -> tuple[str, list[Fault]]:
+    def _judge_entry(self, certificate: Certificate, entry: Entry, on: datetime | None) -> tuple[str, list[Fault]]:
         """(status, faults) along one path: the certificate, and its CA where it is no pin."""
         path = [certificate] if entry.certificate.der == certificate.der else [certificate, entry.certificate]
-        stale: list[Fault] = []
+        stale: dict[Fault, None] = {}
         for link in path:
             for crl in self._lists.get(link.issuer_der, ()):
                 since = crl.revoked.get(link.serial)
@@ -150,12 +142,12 @@ class TrustStore:
                     fault = sign_fault("CEB-SIGN-056", found=link.serial_hex, expected=_time(since))
                     return "revoked", [fault]
                 if on is not None and crl.next_update is not None and crl.next_update < on:
-                    stale.append(sign_fault("CEB-SIGN-057", found=_time(crl.next_update), expected=_time(on)))
+                    stale[sign_fault("CEB-SIGN-057", found=_time(crl.next_update), expected=_time(on))] = None
         if on is not None:
             for link in path:
                 if not link.is_valid_at(on):
                     return "expired", [validity_fault(link, on, is_issuer=link is not certificate)]
-        return "trusted", stale
+        return "trusted", list(stale)
 
     def _standing(self, certificate: Certificate, day: date | None) -> _Standing:
         key = (certificate.der, day)
@@ -168,9 +160,7 @@ class TrustStore:
 
     def _find_standing(self, certificate: Certificate, day: date | None) -> _Standing:
         issuers = [
-            entry
-            for entry in self._issuers.get(certificate.issuer_der, ())
-            if entry.certificate.der != certificate.der
+            entry for entry in self._issuers.get(certificate.issuer_der, ()) if entry.certificate.der != certificate.der
         ]
         known = [
             *self._pins.get(certificate.der, ()),
