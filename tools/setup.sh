@@ -35,8 +35,8 @@ if command -v dpkg-query >/dev/null; then
         if [ "$(id -u)" = 0 ]; then
             echo "installing: ${missing[*]}"
             export DEBIAN_FRONTEND=noninteractive
-            apt-get update -q >/dev/null
-            apt-get install -y -q --no-install-recommends "${missing[@]}" >/dev/null
+            { apt-get update -q && apt-get install -y -q --no-install-recommends "${missing[@]}"; } >/dev/null ||
+                echo "could not be installed; the demonstration runs without them, the tests do not" >&2
         else
             echo "the tests also need: sudo apt-get install ${missing[*]}" >&2
         fi

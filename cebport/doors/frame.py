@@ -28,7 +28,7 @@ class Option(click.Option):
         """(how it is written, what it does)."""
         if self.hidden:
             return None
-        text = words.option_words(ctx.command.name or "", self.name or "").at(screen.language())
+        text = words.option_words(ctx.command.name or "", self.opts[-1].lstrip("-")).at(screen.language())
         notes = []
         if self.required:
             notes.append(say("required"))
@@ -98,15 +98,7 @@ def option(*declarations: str, **settings: Any) -> Callable[[Callable[..., Any]]
 
 def json_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """--json: answers as JSON lines, parameter ``as_json``."""
-    return click.option("--json", "as_json", cls=JsonOption, is_flag=True)(function)
-
-
-class JsonOption(Option):
-    """--json, whose parameter has another name than the option."""
-
-    def get_help_record(self, ctx: click.Context) -> tuple[str, str]:
-        """(how it is written, what it does)."""
-        return "--json", words.option_words("", "json").at(screen.language())
+    return option("--json", "as_json", is_flag=True)(function)
 
 
 class Choice(click.Choice):

@@ -152,7 +152,6 @@ OPTIONS: dict[str, Words] = {
     "rebuild.check": W("只比较，不改动", "compare only, change nothing"),
     "backup.out": W("备份文件", "backup file"),
     "restore.verify": W("恢复后从流水重建并比较", "afterwards fold the journal again and compare"),
-    "keys.which": W("更换哪一种密钥", "which kind of key"),
     "bench.parcels": W("包裹票数", "how many parcels"),
     "bench.store": W("数据库；默认临时的 SQLite 文件", "the store; default: a temporary SQLite file"),
     "demo.parcels": W("包裹票数", "how many parcels"),
