@@ -194,12 +194,14 @@ class Work:
         case, waybill, tally = outcome.case, outcome.waybill, outcome.tally
         if case is not None:
             key = outcome.event.case
+            before = self.cases.get(key)
             self.cases[key] = case
             self._changed_cases[key] = None
             change = outcome.event.set
             if change is not None and (change.payments or change.inventory):
+                held = set(keys_of(before)) if before is not None else ()
                 for business in keys_of(case):
-                    if business not in self.owners:
+                    if business not in held and business not in self.owners:
                         self.owners[business] = key
                         self._new_keys[business] = key
         if waybill is not None:
