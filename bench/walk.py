@@ -1,0 +1,133 @@
+"""The benchmark: CPU a parcel as a ratio to the floor, both measured in one run on one machine.
+
+    python -m bench.walk                        # 10,000 parcels, five rounds, RSA and SM2, SQLite and PostgreSQL
+    python -m bench.walk --curve 1000000        # CPU a parcel while the store grows to a million
+    python -m bench.walk --start                # import, cold check
+
+Medians of the rounds; within a round the floor and the runs take turns, so that a drift of the machine's speed
+meets both.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from bench import floor
+from bench.postgres import Server
+from cebport.testing.traffic import generate
+from cebport.values import parse_time
+
+ON = "2026-11-24T10:00:00"
+REPOSITORY = Path(__file__).parent.parent
+
+
+def once(folder: Path, store: str, workers: int, work: Path) -> dict[str, Any]:
+    receipts = work / "receipts"
+    shutil.rmtree(receipts, ignore_errors=True)
+    done = subprocess.run([sys.executable, "-m", "bench.once", str(folder), store, str(workers), str(receipts), ON],
+                          capture_output=True, text=True, check=False, cwd=REPOSITORY)
+    if done.returncode:
+        raise SystemExit(done.stderr[-3000:])
+    return json.loads(done.stdout)
+
+
+def sqlite_of(work: Path) -> str:
+    for left in work.glob("bench.db*"):
+        left.unlink()
+    return f"sqlite:///{work / 'bench.db'}"
+
+
+def compare(parcels: int, rounds: int, with_postgres: bool) -> None:
+    with tempfile.TemporaryDirectory(prefix="cebport-bench-") as place, Server() as server:
+        work = Path(place)
+        for algorithm in ("rsa", "sm2"):
+            folder = work / algorithm
+            generate(folder, parcels=parcels, seed=1, on=parse_time(ON), algorithm=algorithm)
+            rows: list[dict[str, float]] = []
+            for number in range(rounds):
+                base = floor.measure(folder, parcels)
+                one = once(folder, sqlite_of(work), 1, work)
+                two = once(folder, sqlite_of(work), 2, work)
+                row = {**base, "sqlite": one["cpu_us"], "ratio": one["cpu_us"] / base["floor"],
+                       "floor_sqlite": base["sqlite"], "two_workers_per_s": two["parcels_per_second"],
+                       "max_rss_mb": max(one["max_rss_mb"], two["max_rss_mb"])}
+                assert one["closed"] == parcels, one
+                if with_postgres:
+                    before = server.cpu_seconds()
+                    held = once(folder, server.database("bench"), 1, work)
+                    served = (server.cpu_seconds() - before) / parcels * 1e6
+                    row |= {"postgres_client": held["cpu_us"], "postgres_server": served,
+                            "postgres_ratio": (held["cpu_us"] + served) / base["floor"]}
+                rows.append(row)
+                print(algorithm, number + 1, {k: round(v, 2) for k, v in row.items()}, flush=True)
+            print(algorithm, "median", {k: round(statistics.median(r[k] for r in rows), 2) for k in rows[0]}, flush=True)
+
+
+def curve(most: int, step: int) -> None:
+    """One store grows; each step is fresh traffic with numbers of its own."""
+    with tempfile.TemporaryDirectory(prefix="cebport-bench-") as place:
+        work = Path(place)
+        store, held = sqlite_of(work), 0
+        while held < most:
+            folder = work / "step"
+            shutil.rmtree(folder, ignore_errors=True)
+            generate(folder, parcels=step, seed=held + 1, on=parse_time(ON), algorithm="rsa")
+            base = floor.measure(folder, step)["floor"]
+            row = once(folder, store, 2, work)
+            held += row["parcels"]
+            print(json.dumps({"held": held, "cpu_us": row["cpu_us"], "floor_us": round(base, 1),
+                              "ratio": round(row["cpu_us"] / base, 2), "parcels_per_second": row["parcels_per_second"],
+                              "max_rss_mb": row["max_rss_mb"]}), flush=True)
+
+
+def start() -> None:
+    """Wall ms of a fresh process, median of nine: import cebport, and check of one file."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place) / "t"
+        generate(folder, parcels=100, seed=1, on=parse_time(ON), algorithm="rsa")
+        file = str(next(folder.rglob("*CEB621*.xml")))
+        bare = _wall([sys.executable, "-c", "pass"])
+        print(json.dumps({
+            "python_ms": bare,
+            "import_ms": round(_wall([sys.executable, "-c", "import cebport"]) - bare, 1),
+            "check_ms": _wall([str(Path(sys.executable).parent / "cebport"), "check", file]),
+        }))
+
+
+def _wall(command: list[str]) -> float:
+    times = []
+    for _ in range(10):
+        started = time.perf_counter()
+        subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
+        times.append((time.perf_counter() - started) * 1000)
+    return round(statistics.median(times[1:]), 1)
+
+
+def main() -> None:
+    ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ask.add_argument("--parcels", type=int, default=10_000)
+    ask.add_argument("--rounds", type=int, default=5)
+    ask.add_argument("--no-postgres", action="store_true")
+    ask.add_argument("--curve", type=int, default=0)
+    ask.add_argument("--step", type=int, default=10_000)
+    ask.add_argument("--start", action="store_true")
+    asked = ask.parse_args()
+    if asked.curve:
+        curve(asked.curve, asked.step)
+    elif asked.start:
+        start()
+    else:
+        compare(asked.parcels, asked.rounds, not asked.no_postgres)
+
+
+if __name__ == "__main__":
+    main()
