@@ -3,6 +3,7 @@
 import hashlib
 import json
 import random
+import re
 from collections import Counter
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -12,13 +13,16 @@ import pytest
 import yaml
 from stdnum.cn import uscc
 
-from cebport.clearance.parts import Line
+from cebport.clearance.parts import Line, case_key
 from cebport.clearance.tax import assess, order_value, treatment
 from cebport.faults import ERROR, INFO
 from cebport.messages import codes, rules, wire
 from cebport.messages.signature import sign, verify
 from cebport.messages.trust import TrustStore
 from cebport.policy import Policy
+from cebport.server.run import clear
+from cebport.server.settings import Settings
+from cebport.server.store.store import Store
 from cebport.testing import builders, market, sown
 from cebport.testing.traffic import KINDS, card_of, generate, message, sign_written, signed
 from cebport.values import BEIJING, ZERO, fen, parse_time
@@ -415,6 +419,40 @@ def test_a_year_group_is_one_order_too_many(faulty):
     assert len({head.buyerIdNumber for head in orders}) == 1
     assert sum(values) > 26000 >= sum(values) - min(values)
     assert len(set(values)) == 1
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_port_makes_of_it_what_is_expected(faulty, tmp_path, workers):
+    """Every file through the whole walk: states of all parcels, every refusal and its official code."""
+    settings = Settings(
+        store=f"sqlite:///{tmp_path}/port.db", trust=(str(faulty / "trust.yaml"),),
+        filings=str(faulty / "filings.yaml"), receipts=str(tmp_path / "receipts"), workers=workers,
+    )  # fmt: skip
+    totals = clear([faulty], settings, ON).totals
+    expected = report(faulty)
+    assert {state: totals[state] for state in expected["states"]} == expected["states"]
+    for name in ("parcels", "messages", "documents"):
+        assert totals[name] == expected[name], name
+    assert totals["released"] == totals["cancelled"] == totals["returned"] == 0
+    refusals, codes_said = Counter(), Counter()
+    for path in (tmp_path / "receipts").rglob("*.xml"):
+        found, _ = wire.parse(path.read_bytes())
+        for document in found.documents:
+            status = getattr(document.head, "returnStatus", "")
+            if status == "100" or status.startswith("-"):
+                kind = "CEB621" if found.type == "CEB900Message" else f"CEB{int(found.type[3:6]) - 1}"
+                refusals[f"{kind} {status}"] += 1
+                codes_said.update(re.findall(r"Code:(\d+)", document.head.returnInfo))
+    assert refusals == expected["refusals"]
+    assert codes_said == Counter(r["code"] for e in expected["faults"] for r in e["refused"] if "code" in r)
+    store = Store.open(settings.store)
+    try:
+        for entry in expected["faults"]:
+            cases = store.cases([case_key(*order) for order in entry["orders"]])
+            states = Counter(case.state for case in cases.values())
+            assert states == Counter({"closed": len(entry["orders"]) - 1}) + Counter([entry["parcel"]]), entry
+    finally:
+        store.close()
 
 
 # ── one message, and what follows a parcel ──────────────────────────────────────────────────────────────

@@ -119,7 +119,7 @@ def _line_more(inventory: Document) -> Document:
     return Document(inventory.head, (*inventory.lines, gift))
 
 
-VERBS: dict[str, Callable[[Any, Story], Any]] = {
+VERBS: dict[str, Callable[[Any, Any], Any]] = {
     "other_name": lambda value, of: _stranger(of).name + "测",
     "other_id": lambda value, of: _stranger(of).id_number,
     "other_phone": lambda value, of: value[:-1] + str((int(value[-1]) + 1) % 10),
@@ -140,21 +140,24 @@ VERBS: dict[str, Callable[[Any, Story], Any]] = {
 """verb -> (value or document, the good parcel) -> what stands there instead."""
 
 
+def without(of: Story, paper: str) -> Story:
+    """The parcel without one of its papers (a field of Story)."""
+    nothing: dict[str, Any] = {paper: None}
+    return of._replace(**nothing)
+
+
 def edited(of: Story, row: Row) -> Story:
     """The parcel with the fault of an ``edit`` or ``drop`` row in it."""
     if row.drop:
-        return of._replace(**{row.drop: None})
-    papers: dict[str, Document] = {}
+        return without(of, row.drop)
+    papers: dict[str, Any] = {}
     for target, verb in (row.edits or {}).items():
         name, _, field = target.partition(".")
         paper = papers.get(name) or getattr(of, name)
-        value = getattr(paper.head, field) if field else paper
-        if verb is None:
-            new = None
-        elif verb.startswith("+"):
-            new = value + Decimal(verb[1:])
-        else:
-            new = VERBS[verb](value, of)
+        value: Any = getattr(paper.head, field) if field else paper
+        new: Any = None
+        if verb is not None:
+            new = value + Decimal(verb[1:]) if verb.startswith("+") else VERBS[verb](value, of)
         papers[name] = changed(paper, **{field: new}) if field else new
     return of._replace(**papers)
 

@@ -519,8 +519,7 @@ class _Run:
         else:
             stories = [sown.edited(self._story(made, number, mode, buyer=buyer), row)]
         for one in stories:
-            apart = one._replace(**{sown.DOCUMENTS[row.document]: None}) if row.file else one
-            self._file(made, apart)
+            self._file(made, sown.without(one, sown.DOCUMENTS[row.document]) if row.file else one)
         return stories
 
     def _special(self, made: _Batch, row: sown.Row, one: Story, entry: dict[str, Any]) -> _Unit:
