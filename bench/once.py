@@ -19,9 +19,12 @@ from cebport.server.store.store import Store
 from cebport.values import parse_time
 
 
+PROCESSES = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+
+
 def cpu_seconds() -> float:
     total = 0.0
-    for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN):
+    for who in PROCESSES:
         used = resource.getrusage(who)
         total += used.ru_utime + used.ru_stime
     return total
@@ -44,7 +47,7 @@ def main(folder: Path, store: str, workers: int, receipts: Path, on: str) -> dic
         "cpu_us": round(used / parcels * 1e6, 1) if parcels else 0,
         "seconds": round(seconds, 3),
         "parcels_per_second": round(parcels / seconds),
-        "max_rss_mb": max(resource.getrusage(w).ru_maxrss for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) // 1024,
+        "max_rss_mb": max(resource.getrusage(who).ru_maxrss for who in PROCESSES) // 1024,
     }
 
 

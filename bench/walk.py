@@ -69,7 +69,8 @@ def compare(parcels: int, rounds: int, with_postgres: bool) -> None:
                             "postgres_ratio": (held["cpu_us"] + served) / base["floor"]}
                 rows.append(row)
                 print(algorithm, number + 1, {k: round(v, 2) for k, v in row.items()}, flush=True)
-            print(algorithm, "median", {k: round(statistics.median(r[k] for r in rows), 2) for k in rows[0]}, flush=True)
+            middle = {name: round(statistics.median(row[name] for row in rows), 2) for name in rows[0]}
+            print(algorithm, "median", middle, flush=True)
 
 
 def curve(most: int, step: int) -> None:
