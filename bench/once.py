@@ -18,7 +18,6 @@ from cebport.server.settings import Settings
 from cebport.server.store.store import Store
 from cebport.values import parse_time
 
-
 PROCESSES = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
 
 
