@@ -51,6 +51,7 @@ CONTEXT_BYTES = 40
 EXCERPT_BYTES = 600
 DECLARANTS_MAX = 10
 TRIED_HASHES = ("sha1", "sha256", "sm3")
+_SIGNED_INFO = re.compile(rb"\s*<(?:[^\s<>:]+:)?SignedInfo[\s>]")
 _EMPTY_BRACKETS = re.compile(r"（）| \(\)|，(?=）)|, (?=\))")
 
 
@@ -522,7 +523,7 @@ def _compare_reference(
             if to_base64(digest(name, reference)) == claimed:
                 hashed = [_remark("reference_hashed", "reference", found=name)]
                 return hashed, _difference("reference_text", canonical, reference)
-    if b"SignedInfo" in reference[:EXCERPT_BYTES]:
+    if _SIGNED_INFO.match(reference):
         differences = _difference("reference_signed", signed_info, reference)
         name = "reference_differs" if differences else "reference_same"
         return [_remark(name, "reference")], differences

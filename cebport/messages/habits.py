@@ -31,7 +31,7 @@ from cebport.messages.canonical import (
 )
 from cebport.messages.certificates import Certificate, decode_base64
 from cebport.messages.signature import ASSUMED_NAMESPACES, digest, to_base64
-from cebport.messages.source import Source
+from cebport.messages.source import Source, visible
 from cebport.messages.xmldsig import DS, METHODS, Method, Parts
 
 HASHES = ("sha1", "sm3", "sha256", "md5", "sha512", "sha384", "sha224")
@@ -154,12 +154,19 @@ def explain_digest(case: Case) -> tuple[Match | None, int]:
 
 
 def _trims(before: bytes, after: bytes, white: bytes = WHITE) -> Iterator[tuple[Causes, bytes]]:
-    """The text as it is, then without the white space beside the Signature."""
+    """The text as it is, then with other white space where the Signature stands."""
+    left, right = before.rstrip(white), after.lstrip(white)
+    was_left, was_right = before[len(left) :], after[: len(after) - len(right)]
+    whole = was_left + was_right
     yield (), before + after
-    for note, left, right in (("before", 1, 0), ("after", 0, 1), ("before, after", 1, 1)):
-        trimmed = (before.rstrip(white) if left else before) + (after.lstrip(white) if right else after)
-        if len(trimmed) != len(before) + len(after):
-            yield (Cause("beside_signature", note),), trimmed
+    variants: dict[bytes, str] = {}
+    for space, note in ((whole, ""), (was_right, "before"), (was_left, "after"), (b"", "before, after")):
+        variants.setdefault(space, note)
+    for space in (b"\n", b"\r\n", whole.replace(b"\n", b"", 1), was_left.replace(b"\n", b"", 1) + was_right):
+        variants.setdefault(space, visible(space))
+    for space, note in variants.items():
+        if space != whole:
+            yield (Cause("beside_signature", note),), left + space + right
 
 
 def _digest_texts(case: Case) -> Iterator[tuple[Causes, bytes]]:
@@ -345,6 +352,8 @@ def _explain_by_keys(
             causes = (*match.causes, *form)
             if certificate.algorithm != case.method.key:
                 causes = (*causes, Cause("method_of_other_key", certificate.algorithm))
+            elif match.hash and match.hash != case.method.signature_hash:
+                causes = (*causes, Cause("other_hash", match.hash))
             return match._replace(causes=causes)
     others = [card for card in case.others[:OTHER_CARDS_MAX] if card.algorithm in ("rsa", "sm2")]
     for other in others if unknown is None else ():

@@ -118,7 +118,7 @@ def _integer(number: int) -> bytes:
 
 def _oid(dotted: str) -> bytes:
     first, second, *arcs = map(int, dotted.split("."))
-    octets = []
+    octets: list[int] = []
     for arc in (first * 40 + second, *arcs):
         septets = [arc & 0x7F]
         while arc := arc >> 7:
