@@ -29,6 +29,7 @@ TABLES = {
     "waybills": "key, version, blob",
     "tallies": "key, version, blob",
     "keys": "key, case_key",
+    "refusals": "key, inbox",
     "quota": "buyer, year, held_fen",
     "postings": "document, line, kind, account, amount_fen, inbox",
     "journal": "position, inbox, at, law, code, documents, blob",

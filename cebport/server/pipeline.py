@@ -41,7 +41,7 @@ from cebport.server.blind import Blinder
 from cebport.server.dispatch import ENVELOPE_ANSWER, fault_from, misfit, oversized_parts
 from cebport.server.filings import Filings
 from cebport.server.store.store import DONE, Claimed, Store, encode
-from cebport.server.work import Work
+from cebport.server.work import Work, refused_key
 from cebport.values import BEIJING, beijing_day
 
 NAMESPACE = "http://www.chinaport.gov.cn/ceb"
@@ -248,6 +248,7 @@ class Pipeline:
         for receiver in one.data_copies:
             work.writes.outbox.append((inbox, "DATA", receiver, int(one.wrapped), 0, at, None))
         self._file_timers(work, timers, inbox)
+        work.writes.refusals.extend({(key, inbox) for event in events if (key := refused_key(event))})
         documents = len(one.parts) if one.row.kind == "message" else 0
         work.writes.journal.append((inbox, at, self.policy.edition, self.code, documents,
                                     self.store.vault.squeeze(encode(events))))

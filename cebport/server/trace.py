@@ -6,6 +6,7 @@ leads to is told. Only masked personal data is shown.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,17 +73,27 @@ def trace(store: Store, number: str) -> list[Story]:
             keys[waybill.case] = None
         else:
             loose.append(waybill)
-    cases = store.cases(keys)
-    stories = [_story(store, cases[key]) for key in keys if key in cases]
-    return stories + [_story(store, Case("", ""), waybill) for waybill in loose]
+    refused: dict[str, list[int]] = {}
+    for key, inbox in store.prefixed("refusals", f"{number}|"):
+        refused.setdefault(key, []).append(inbox)
+    cases = store.cases([*keys, *refused])
+    roads = {waybill_key(w.logisticsNo, w.logisticsCode) for w in loose}
+    stories = [_story(store, cases[key], refused=refused.get(key, ())) for key in dict.fromkeys([*keys, *refused])
+               if key in cases]
+    stories += [_story(store, Case("", ""), waybill, refused.get(waybill_key(
+        waybill.logisticsNo, waybill.logisticsCode), ())) for waybill in loose]
+    return stories + [_story(store, Case(*key.rsplit("|", 1)), refused=inboxes)
+                      for key, inboxes in refused.items() if key not in cases and key not in roads]
 
 
-def _story(store: Store, case: Case, waybill: Waybill | None = None) -> Story:
+def _story(store: Store, case: Case, waybill: Waybill | None = None, refused: Iterable[int] = ()) -> Story:
     inventory = case.inventory
     if inventory is not None:
         key = waybill_key(inventory.logisticsNo, inventory.logisticsCode)
         waybill = store.waybills([key]).get(key)
-    inboxes = sorted({*case.inboxes, *(waybill.inboxes if waybill is not None else ())})
+    if case.orderNo:
+        refused = {*refused, *(row[1] for row in store.prefixed("refusals", f"{case.orderNo}|{case.ebpCode}"))}
+    inboxes = sorted({*case.inboxes, *refused, *(waybill.inboxes if waybill is not None else ())})
     decisions = _decisions(store, inboxes, case, waybill)
     money = [inventory.invtNo] if inventory is not None and inventory.invtNo else []
     money += [case.bill.taxNo] if case.bill is not None else []
@@ -152,10 +163,12 @@ def reason_fault(reason: Reason, document: int | None) -> Fault:
 def _said(store: Store, inboxes: list[int], case: Case, waybill: Waybill | None) -> list[dict[str, Any]]:
     """Every receipt of the parcel's documents, in the order of their times."""
     inventory = case.inventory
+    held = (inventory,) if inventory is not None else ()
     pre_numbers = {p.preNo for p in (*case.past, *case.cancels, *case.returns)} | (
         {inventory.preNo} if inventory is not None else set())
     invt_numbers = {p.invtNo for p in case.past if p.invtNo} | (
         {inventory.invtNo} if inventory is not None and inventory.invtNo else set())
+    own_numbers = {(p.copNo, p.agentCode) for p in (*held, *case.past, *case.cancels, *case.returns) if p.copNo}
     payments = {(p.payCode, p.payTransactionId) for p in case.payments}
     road = (waybill.logisticsCode, waybill.logisticsNo) if waybill is not None else None
 
@@ -167,7 +180,7 @@ def _said(store: Store, inboxes: list[int], case: Case, waybill: Waybill | None)
         if kind in ("512", "514"):
             return (head.logisticsCode, head.logisticsNo) == road
         if kind in ("622", "624", "626"):
-            return head.preNo in pre_numbers
+            return head.preNo in pre_numbers or (head.copNo, head.agentCode) in own_numbers
         return kind in ("816", "818") and head.invtNo in invt_numbers
 
     made = []

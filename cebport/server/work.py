@@ -59,6 +59,13 @@ def keys_of(case: Case) -> Iterable[str]:
             yield declared_key(inventory.invtNo)
 
 
+def refused_key(event: Event) -> str:
+    """The number under which a refused document can be looked up, since no record has it; "" for all other events."""
+    if event.why and event.set is None and event.waybill_set is None and event.tally_set is None:
+        return event.case or event.waybill
+    return ""
+
+
 class Work:
     """See the module. ``year`` is the calendar year whose quota the documents touch."""
 
@@ -78,7 +85,7 @@ class Work:
         self._changed_tallies: dict[str, None] = {}
         self._changed_quota: dict[tuple[bytes, int], None] = {}
         self._new_keys: dict[str, str] = {}
-        self.writes = Writes([], [], [], [], [], [], [], [], [], [], [], [])
+        self.writes = Writes([], [], [], [], [], [], [], [], [], [], [], [], [])
 
     # reading ----------------------------------------------------------------------------------------
 

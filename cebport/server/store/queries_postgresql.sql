@@ -61,6 +61,10 @@ FROM unnest(%s::text[], %s::int[], %s::bytea[], %s::int[]) AS n (key, version, b
 WHERE tallies.key = n.key AND tallies.version = n.before;
 -- name: insert_keys
 INSERT INTO keys (key, case_key) SELECT * FROM unnest(%s::text[], %s::text[]) ON CONFLICT (key) DO NOTHING;
+-- name: put_refusals
+INSERT INTO refusals (key, inbox) SELECT * FROM unnest(%s::text[], %s::bigint[]) ON CONFLICT DO NOTHING;
+-- name: refusals
+SELECT key, inbox FROM refusals WHERE key >= %s AND key < %s;
 -- name: insert_quota
 INSERT INTO quota (buyer, year, held_fen)
 SELECT * FROM unnest(%s::bytea[], %s::int[], %s::bigint[]) ON CONFLICT (buyer, year) DO NOTHING;

@@ -49,6 +49,10 @@ INSERT INTO tallies (key, version, blob) VALUES (?, ?, ?) ON CONFLICT (key) DO N
 UPDATE tallies SET version = ?2, blob = ?3 WHERE key = ?1 AND version = ?4;
 -- name: insert_keys
 INSERT INTO keys (key, case_key) VALUES (?, ?) ON CONFLICT (key) DO NOTHING;
+-- name: put_refusals
+INSERT INTO refusals (key, inbox) VALUES (?, ?) ON CONFLICT DO NOTHING;
+-- name: refusals
+SELECT key, inbox FROM refusals WHERE key >= ?1 AND key < ?2;
 -- name: insert_quota
 INSERT INTO quota (buyer, year, held_fen) VALUES (?, ?, ?) ON CONFLICT (buyer, year) DO NOTHING;
 -- name: update_quota

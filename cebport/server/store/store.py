@@ -110,6 +110,7 @@ class Writes(NamedTuple):
     settled: list[tuple[int, str, int]]
     filings: list[tuple[str, str, str, str, str]]
     again: list[int]
+    refusals: list[tuple[str, int]]
 
 
 class Store:
@@ -246,6 +247,7 @@ class Store:
         many("put_outbox", writes.outbox)
         many("put_timers", [(kind, due, inbox, encode(keys)) for kind, due, inbox, keys in writes.timers])
         many("add_filings", writes.filings)
+        many("put_refusals", writes.refusals)
         for inbox in writes.again:
             self.engine.rows("send_again", inbox)
         settled = [(state, note, inbox, self.worker) for state, note, inbox in writes.settled]

@@ -38,6 +38,11 @@ CREATE TABLE keys (
   key TEXT COLLATE "C" PRIMARY KEY,
   case_key TEXT NOT NULL
 );
+CREATE TABLE refusals (
+  key TEXT COLLATE "C" NOT NULL,
+  inbox BIGINT NOT NULL,
+  PRIMARY KEY (key, inbox)
+);
 CREATE TABLE quota (
   buyer BYTEA NOT NULL,
   year INTEGER NOT NULL,

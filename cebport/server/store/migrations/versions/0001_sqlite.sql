@@ -38,6 +38,11 @@ CREATE TABLE keys (
   key TEXT PRIMARY KEY,
   case_key TEXT NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE refusals (
+  key TEXT NOT NULL,
+  inbox INTEGER NOT NULL,
+  PRIMARY KEY (key, inbox)
+) WITHOUT ROWID;
 CREATE TABLE quota (
   buyer BLOB NOT NULL,
   year INTEGER NOT NULL,
