@@ -17,6 +17,7 @@ from cebport.faults import ChannelDown
 
 SUFFIX = ".xml"
 NOBODY = "_unknown"
+NAME_CHARS_MAX = 120
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 
 
@@ -30,8 +31,8 @@ def files_below(paths: Iterable[Path]) -> Iterator[Path]:
 
 
 def safe_name(name: str) -> str:
-    """A receiver or file name that stays inside its folder."""
-    cleaned = _UNSAFE.sub("_", name).strip(".")
+    """A receiver or file name that stays inside its folder, and that every file system can hold."""
+    cleaned = _UNSAFE.sub("_", name[:NAME_CHARS_MAX]).strip(".")
     return cleaned or NOBODY
 
 
@@ -41,7 +42,7 @@ class FolderOut:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._made: set[Path] = set()
-        self._written: list[tuple[Path, Path]] = []
+        self._written: dict[Path, Path] = {}
 
     def send(self, receiver: str, name: str, data: bytes) -> None:
         """Write one file; it appears, whole and on disk, at the next ``flush``. Raises ChannelDown."""
@@ -60,19 +61,20 @@ class FolderOut:
                 os.close(descriptor)
         except OSError as wrong:
             raise ChannelDown(note=f"folder {target}: {wrong}") from wrong
-        self._written.append((half, target / safe_name(name)))
+        self._written[half] = target / safe_name(name)
 
     def flush(self) -> None:
         """Put what was written on disk, then give it its names, then put the names on disk."""
         if not self._written:
             return
         try:
-            folders = {final.parent for _, final in self._written}
+            folders = {final.parent for final in self._written.values()}
             if _syncfs is not None:
                 _sync(next(iter(folders)), _syncfs)
-            for half, final in self._written:
-                os.replace(half, final)
-            self._written.clear()
+            while self._written:
+                half = next(iter(self._written))
+                os.replace(half, self._written[half])
+                del self._written[half]
             for folder in folders:
                 _sync(folder, os.fsync)
         except OSError as wrong:
@@ -130,10 +132,10 @@ class FolderIn:
         os.replace(path, _free(self.done / path.name))
 
     def set_aside(self, path: Path, reason: str) -> Path:
-        """Nothing can be made of the file: move it to ``poison`` with the reason beside it."""
+        """Nothing can be made of the file: move it to ``poison``, after the reason that lies beside it."""
         target = _free(self.poison / path.name)
-        os.replace(path, target)
         target.with_name(target.name + ".reason.txt").write_text(reason + "\n", encoding="utf-8")
+        os.replace(path, target)
         return target
 
 
