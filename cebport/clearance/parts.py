@@ -363,7 +363,11 @@ class Tally(Struct, frozen=True, array_like=True, gc=False):
 
 
 class Reason(Struct, frozen=True, array_like=True, gc=False):
-    """Why: the rule, how it weighs, both places and both values (masked). Words come from the catalog."""
+    """Why: the rule, how it weighs, both places and both values (masked).
+
+    Words come from the decision's catalog; what was found before the decision (schema, signature, rules) brings
+    its own: (message zh, message en, remedy zh, remedy en).
+    """
 
     rule: str
     severity: str
@@ -371,6 +375,7 @@ class Reason(Struct, frozen=True, array_like=True, gc=False):
     found: str = ""
     expected: str = ""
     source: str = ""
+    words: tuple[str, str, str, str] | None = None
 
 
 class CaseChange(Struct, frozen=True, omit_defaults=True, gc=False):

@@ -296,7 +296,7 @@ class Pipeline:
             name=f"{kind} refused at the window", index=index + 1,
             case=case_key(part.orderNo, part.ebpCode) if hasattr(part, "ebpCode") else "",
             waybill=waybill_key(part.logisticsNo, part.logisticsCode) if hasattr(part, "logisticsNo") else "",
-            why=tuple(Reason(f.code, f.severity, f.path, f.found, f.expected, f.source) for f in faults),
+            why=tuple([reason_of(f) for f in faults]),
             receipts=((BUILT[kind], code),)))
 
     def _file_timers(self, work: Work, timers: Sequence[Timer], inbox: int) -> None:
@@ -328,17 +328,23 @@ def _numbered(part: Any, pre_no: str) -> Any:
     return replace(part, preNo=pre_no)
 
 
+def reason_of(fault: Fault) -> Reason:
+    """A fault found before the decision, as the journal keeps it."""
+    return Reason(fault.code, fault.severity, fault.path, fault.found, fault.expected, fault.source,
+                  (*fault.message, *fault.remedy))
+
+
 def _with_warnings(event: Event, faults: Sequence[Fault]) -> Event:
     from msgspec.structs import replace
 
-    said = tuple(Reason(f.code, f.severity, f.path, f.found, f.expected, f.source) for f in faults)
+    said = tuple([reason_of(f) for f in faults])
     return replace(event, why=(*event.why, *said))
 
 
 def _unreadable_event(one: Prepared) -> Event:
     return Event(
         name="message unreadable",
-        why=tuple(Reason(f.code, f.severity, f.path, f.found, f.expected, f.source) for f in one.unreadable[:50]),
+        why=tuple([reason_of(f) for f in one.unreadable[:50]]),
         receipts=(("900", "-1"),))
 
 

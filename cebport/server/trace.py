@@ -13,10 +13,9 @@ from typing import Any
 import msgspec
 
 from cebport.clearance.parts import Case, Event, Reason, Waybill, waybill_key
-from cebport.clearance.receipts import catalog, explained, time17_of
+from cebport.clearance.receipts import explained, time17_of
 from cebport.clearance.states import name_of
-from cebport.faults import Fault, Words, fault_of
-from cebport.messages.catalog import catalog as message_catalog
+from cebport.faults import Fault, Words
 from cebport.server.dispatch import HEADS
 from cebport.server.store.store import Store
 from cebport.values import plain
@@ -148,16 +147,12 @@ def _decisions(store: Store, inboxes: list[int], case: Case, waybill: Waybill | 
 
 
 def reason_fault(reason: Reason, document: int | None) -> Fault:
-    """A recorded reason as a fault with words, whichever catalog its rule stands in."""
-    if reason.rule in catalog():
+    """A recorded reason as a fault with words: its own, or those of the decision's catalog."""
+    if reason.words is None:
         return explained(reason, document or None)
-    try:
-        return fault_of(message_catalog(), reason.rule, document=document or None, path=reason.path,
-                        found=reason.found, expected=reason.expected, severity=reason.severity, source=reason.source)
-    except (KeyError, IndexError):
-        words = Words(f"{reason.rule} {reason.path}: {reason.found}", f"{reason.rule} {reason.path}: {reason.found}")
-        return Fault(reason.rule, reason.severity, document or None, reason.path, reason.found, reason.expected,
-                     reason.source, words, Words("", ""))
+    zh, en, remedy_zh, remedy_en = reason.words
+    return Fault(reason.rule, reason.severity, document or None, reason.path, reason.found, reason.expected,
+                 reason.source, Words(zh, en), Words(remedy_zh, remedy_en))
 
 
 def _said(store: Store, inboxes: list[int], case: Case, waybill: Waybill | None) -> list[dict[str, Any]]:

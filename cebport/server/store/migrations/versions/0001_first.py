@@ -24,6 +24,6 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Drop the tables."""
-    for table in ("access", "filings", "numbers", "timers", "outbox", "journal", "postings", "quota", "refusals", "keys",
-                  "tallies", "waybills", "cases", "archive", "inbox"):
+    for table in ("access", "filings", "numbers", "timers", "outbox", "journal", "postings", "quota", "refusals",
+                  "keys", "tallies", "waybills", "cases", "archive", "inbox"):
         op.execute(f"DROP TABLE {table}")
