@@ -14,10 +14,10 @@ import pytest
 import yaml
 from lxml import etree
 
-from cebport.messages import canonical, sm2, wire, xmldsig
-from cebport.messages import doctor as doctor_module
+from cebport.messages import canonical, diagnosis, sm2, wire, xmldsig
 from cebport.messages.certificates import read_certificate
-from cebport.messages.doctor import Diagnosis, doctor, first_difference
+from cebport.messages.diagnosis import Diagnosis
+from cebport.messages.doctor import doctor, first_difference
 from cebport.messages.signature import ASSUMED_NAMESPACES, sign, verify
 from cebport.messages.source import read_source, visible
 from cebport.messages.trust import Entry, TrustStore
@@ -288,7 +288,7 @@ def test_each_habit_is_named_with_its_cure(name):
 
 
 def test_every_row_of_the_table_is_made_by_a_test():
-    table = yaml.safe_load((Path(doctor_module.__file__).parent / "tables" / "habits.yaml").read_bytes())
+    table = yaml.safe_load((Path(diagnosis.__file__).parent / "tables" / "habits.yaml").read_bytes())
     assert set(table["habits"]) == {habit for habit, _ in HABITS.values()}
 
 

@@ -228,6 +228,14 @@ class Certificate:
                     found[oid] = _content_text(values[-1].content)
         return found
 
+    @property
+    def masked_extensions(self) -> dict[str, str]:
+        """The same to be shown: each value down to its first two characters; nothing when they are unreadable."""
+        try:
+            return {oid: text[:2] + "*" * max(0, len(text) - 2) for oid, text in self.extensions.items()}
+        except (ValueError, StopIteration, IndexError):
+            return {}
+
     @cached_property
     def is_ca(self) -> bool:
         """Whether it may issue certificates: basicConstraints says CA, keyUsage does not forbid it."""

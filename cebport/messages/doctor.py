@@ -3,26 +3,24 @@
 It looks three ways: what ``verify`` says; what each known habit of clients would have produced
 (``habits.py``: a habit that reproduces the claimed value is certain, and its text shows the first byte that
 differs); and what stands in the file itself (``source.py``), with byte offsets. A second file may be given:
-the message before it was sent, or the very text that the client hashed or signed.
-
-The diagnosis quotes the message: it is for its sender, not for a log.
+the message before it was sent, or the very text that the client hashed or signed. What it finds is a
+``Diagnosis`` (diagnosis.py).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
-from functools import lru_cache
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from lxml import etree
 
-from cebport.faults import ERROR, WARNING, Malformed, Words
+from cebport.faults import Malformed, Words
 from cebport.messages.canonical import Canonical, Read, canonical_signed_info, serialised, start_tag
 from cebport.messages.certificates import Certificate, decode_base64, read_certificate_text
+from cebport.messages.diagnosis import Diagnosis, Difference, Excerpt, Finding, Trial, tables, words_of
 from cebport.messages.habits import Case, Match, explain_digest, explain_value, recover
 from cebport.messages.signature import (
     Verdict,
@@ -34,7 +32,7 @@ from cebport.messages.signature import (
     to_base64,
     verify,
 )
-from cebport.messages.source import Place, Source, hexed, place_of, read_source, visible
+from cebport.messages.source import Source, hexed, place_of, read_source, visible
 from cebport.messages.trust import TrustStore
 from cebport.messages.xmldsig import (
     METHOD_BY_NAME,
@@ -45,190 +43,12 @@ from cebport.messages.xmldsig import (
     last_element,
     read_signature,
 )
-from cebport.values import BEIJING
 
 CONTEXT_BYTES = 40
-EXCERPT_BYTES = 600
 DECLARANTS_MAX = 10
 TRIED_HASHES = ("sha1", "sha256", "sm3")
 _SIGNED_INFO = re.compile(rb"\s*<(?:[^\s<>:]+:)?SignedInfo[\s>]")
 _EMPTY_BRACKETS = re.compile(r"（）| \(\)|，(?=）)|, (?=\))")
-
-
-@lru_cache(1)
-def _tables() -> Mapping[str, Any]:
-    import yaml
-
-    text = (Path(__file__).parent / "tables" / "habits.yaml").read_text(encoding="utf-8")
-    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-
-
-def _words(entry: Mapping[str, str], **values: object) -> Words:
-    return Words(entry["zh"].format(**values).strip(), entry["en"].format(**values).strip())
-
-
-# ── the diagnosis as data ───────────────────────────────────────────────────────────────────────────
-
-
-class Finding(NamedTuple):
-    """One thing found: id is a row of habits.yaml; part "digest", "value", "certificate", "reference" or "file".
-
-    certain: a claimed value was reproduced that way, or the fact was read off the file.
-    """
-
-    id: str
-    part: str
-    message: Words
-    remedy: Words
-    certain: bool = True
-
-    def as_dict(self) -> dict[str, Any]:
-        """The JSON form."""
-        return {
-            "id": self.id,
-            "part": self.part,
-            "certain": self.certain,
-            "message": self.message._asdict(),
-            "remedy": self.remedy._asdict(),
-        }
-
-
-class Trial(NamedTuple):
-    """One reading that was tried: which, by which hash, what it gave (base64), whether it fits."""
-
-    part: str
-    reading: str
-    method: str
-    value: str
-    fits: bool
-
-
-class Excerpt(NamedTuple):
-    """The surroundings of a byte: where it is, what stands before it, what from it on; white space visible."""
-
-    place: Place
-    before: str
-    after: str
-    hex: str
-    bytes: int
-
-    def as_dict(self) -> dict[str, Any]:
-        """The JSON form."""
-        return {
-            **self.place._asdict(),
-            "before": self.before,
-            "after": self.after,
-            "hex": self.hex,
-            "bytes": self.bytes,
-        }
-
-
-class Difference(NamedTuple):
-    """The first byte at which two texts part; id says which texts."""
-
-    id: str
-    ours: Excerpt
-    theirs: Excerpt
-
-    def as_dict(self) -> dict[str, Any]:
-        """The JSON form."""
-        return {"id": self.id, "ours": self.ours.as_dict(), "theirs": self.theirs.as_dict()}
-
-
-@dataclass(frozen=True, slots=True)
-class Diagnosis:
-    """What is known about a message's signature.
-
-    causes: habits that reproduce a claimed value, or (not certain) that none does. remarks: facts of the
-    file that often matter. trials: every reading tried. differences: the first differing byte of two
-    texts. canonical, signed_info: the texts that we hash and verify. owners: for whom the certificate may
-    sign (None = any or unknown).
-    """
-
-    verdict: Verdict
-    source: Source
-    lang: str = "zh"
-    causes: tuple[Finding, ...] = ()
-    remarks: tuple[Finding, ...] = ()
-    trials: tuple[Trial, ...] = ()
-    differences: tuple[Difference, ...] = ()
-    claimed_digest: str = ""
-    recovered: str = ""
-    certificate: Certificate | None = None
-    owners: frozenset[str] | None = None
-    declarants: tuple[str, ...] = ()
-    canonical: bytes = b""
-    signed_info: bytes = b""
-    tried: Mapping[str, int] = field(default_factory=dict)
-
-    @property
-    def summary(self) -> Words:
-        """The answer in one sentence: the verdict and its certain cause, else the first fault."""
-        verdict = _words(_tables()["words"]["verdict"][self.verdict.verdict])
-        reasons = [finding.message for finding in self.causes]
-        if not reasons:
-            weight = {ERROR: 0, WARNING: 1}
-            faults = sorted(self.verdict.faults, key=lambda fault: weight.get(fault.severity, 2))
-            reasons = [] if self.verdict.verdict in ("strict", "unsigned") else [f.message for f in faults[:1]]
-        return Words(
-            "：".join([verdict.zh, "；".join(reason.zh for reason in reasons)]).rstrip("："),
-            ": ".join([verdict.en, "; ".join(reason.en for reason in reasons)]).rstrip(": "),
-        )
-
-    def as_dict(self) -> dict[str, Any]:
-        """The JSON form; texts are cut to excerpts."""
-        return {
-            **self.verdict.as_dict(),
-            "summary": self.summary._asdict(),
-            "causes": [finding.as_dict() for finding in self.causes],
-            "remarks": [finding.as_dict() for finding in self.remarks],
-            "differences": [difference.as_dict() for difference in self.differences],
-            "trials": [trial._asdict() for trial in self.trials],
-            "tried": dict(self.tried),
-            "digest_claimed": self.claimed_digest,
-            "hash_in_signature": self.recovered,
-            "certificate": _certificate_facts(self.certificate),
-            "owners": None if self.owners is None else sorted(self.owners),
-            "declarants": list(self.declarants),
-            "source": self.source.as_dict(),
-            "canonical": {
-                "bytes": len(self.canonical),
-                "head": visible(self.canonical[:EXCERPT_BYTES]),
-                "tail": visible(self.canonical[-EXCERPT_BYTES:]),
-            },
-            "signed_info": self.signed_info.decode("utf-8", "replace"),
-        }
-
-    def text(self, lang: str | None = None) -> str:
-        """The report for people, in ``lang`` ("zh" or "en")."""
-        from cebport.messages.report import write_report
-
-        return write_report(self, lang or self.lang, _tables()["words"])
-
-
-def _certificate_facts(certificate: Certificate | None) -> dict[str, Any] | None:
-    """What a certificate says; the card's own extensions masked."""
-    if certificate is None:
-        return None
-    return {
-        "subject": certificate.subject,
-        "issuer": certificate.issuer,
-        "serial": certificate.serial_hex,
-        "key": certificate.algorithm,
-        "not_before": certificate.not_before.astimezone(BEIJING).isoformat(),
-        "not_after": certificate.not_after.astimezone(BEIJING).isoformat(),
-        "sha256": certificate.fingerprint,
-        "extensions": masked_extensions(certificate),
-    }
-
-
-def masked_extensions(certificate: Certificate) -> dict[str, str]:
-    """The card's private extensions by OID, each value down to its first two characters."""
-    try:
-        found = certificate.extensions
-    except ValueError:
-        return {}
-    return {oid: text[:2] + "*" * max(0, len(text) - 2) for oid, text in found.items()}
 
 
 # ── the examination ─────────────────────────────────────────────────────────────────────────────────
@@ -307,7 +127,7 @@ def _likely_method(parts: Parts, certificate: Certificate | None) -> Method:
 def _declarants(tree: Read) -> tuple[str, ...]:
     """The declarant codes that the message names."""
     name = etree.QName(tree.root).localname
-    fields = _tables()["declarants"].get(name, ())
+    fields = tables()["declarants"].get(name, ())
     namespace = etree.QName(tree.root).namespace
     codes: dict[str, None] = {}
     for column in fields:
@@ -390,13 +210,13 @@ def _value_trials(case: Case) -> Iterator[Trial]:
 
 
 def _causes(part: str, match: Match | None) -> Iterator[Finding]:
-    tables = _tables()
+    table = tables()
     for cause in match.causes if match is not None else ():
-        entry = tables["habits"][cause.habit]
-        notes = tables["notes"].get(cause.note, {})
+        entry = table["habits"][cause.habit]
+        notes = table["notes"].get(cause.note, {})
         zh, en = notes.get("zh", cause.note), notes.get("en", cause.note)
         message = Words(entry["message"]["zh"].format(note=zh), entry["message"]["en"].format(note=en))
-        yield Finding(cause.habit, part, _tidy(message), _words(entry["remedy"]))
+        yield Finding(cause.habit, part, _tidy(message), words_of(entry["remedy"]))
 
 
 def _tidy(words: Words) -> Words:
@@ -407,12 +227,12 @@ def _tidy(words: Words) -> Words:
 
 
 def _remark(name: str, part: str = "file", found: object = "", expected: object = "") -> Finding:
-    entry = _tables()["remarks"][name]
+    entry = tables()["remarks"][name]
     return Finding(
         name,
         part,
-        _words(entry["message"], found=found, expected=expected),
-        _words(entry["remedy"], found=found, expected=expected),
+        words_of(entry["message"], found=found, expected=expected),
+        words_of(entry["remedy"], found=found, expected=expected),
     )
 
 

@@ -172,12 +172,16 @@ class Pkcs11Signer(_Card):
 
     def _prove(self) -> None:
         """Sign a line and verify it: the certificate must be this key's."""
-        from cebport.messages.signature import fits
+        from cryptography.exceptions import InvalidSignature
+        from cryptography.hazmat.primitives import hashes
+        from cryptography.hazmat.primitives.asymmetric import padding
 
         line = b"cebport: is this the certificate of this key?"
-        certificate = read_certificate(self.certificate)
-        if not fits(METHOD_BY_NAME[self.algorithm], certificate, line, self.sign(line)):
-            raise SettingsError(sign_fault("CEB-SIGN-067", found=certificate.subject))
+        key, value = read_certificate(self.certificate).rsa_key, self.sign(line, "rsa-sha256")
+        try:
+            key.verify(value, line, padding.PKCS1v15(), hashes.SHA256())
+        except InvalidSignature:
+            raise SettingsError(sign_fault("CEB-SIGN-067", found=self.subject)) from None
 
     def sign(self, data: bytes, algorithm: str | None = None) -> bytes:
         """PKCS#1 v1.5 over the data, made in the token."""
