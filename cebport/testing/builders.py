@@ -449,7 +449,7 @@ def _inventory(frame: _Frame, lines: tuple[InventoryList, ...]) -> Document:
         areaName=None if direct else city.operator.name,
         tradeMode=frame.mode,
         trafMode=site.traf,
-        trafNo=vehicles[len(frame.bill_no) % len(vehicles)] if direct else None,
+        trafNo=vehicles[sum(frame.bill_no.encode()) % len(vehicles)] if direct else None,
         voyageNo=frame.day if direct else None,
         billNo=frame.bill_no if direct else None,
         country=lines[0].country if direct else CHINA,

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
 from functools import lru_cache
 from hashlib import blake2b
+from math import gcd
 from pathlib import Path
 from random import Random
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
@@ -184,7 +185,10 @@ def generate(
 
 
 class _Plan(NamedTuple):
-    """The arguments, checked, and what follows from them."""
+    """The arguments, checked, and what follows from them.
+
+    stride: from one sown kind to the next, so that few faults are of many sorts and every kind has its turn.
+    """
 
     parcels: int
     seed: int
@@ -199,6 +203,7 @@ class _Plan(NamedTuple):
     tag: str
     first_buyer: int
     rows: tuple[sown.Row, ...]
+    stride: int
 
     @property
     def digits(self) -> int:
@@ -250,6 +255,7 @@ def _plan(
     size = min(BATCH_PARCELS_MAX, -(-parcels // len(there)))
     mark = blake2b(f"{seed} {local:%Y%m%d}".encode(), digest_size=8).digest()
     modes = (mode,) if mode else (BONDED, DIRECT)
+    rows = sown.usable(modes, local.date())
     return _Plan(
         parcels=parcels,
         seed=seed,
@@ -263,7 +269,8 @@ def _plan(
         batches=-(-parcels // size),
         tag=_letters(int.from_bytes(mark[:4], "big"), 5),
         first_buyer=int.from_bytes(mark[4:], "big") % FIRST_BUYERS,
-        rows=sown.usable(modes, local.date()),
+        rows=rows,
+        stride=next(step for step in range(len(rows) * 3 // 8, 2 * len(rows)) if gcd(step, len(rows)) == 1),
     )
 
 
@@ -480,7 +487,7 @@ class _Run:
         plan = self.plan
         stories: list[Story] = []
         while not stories:
-            row = plan.rows[self.turn % len(plan.rows)]
+            row = plan.rows[self.turn * plan.stride % len(plan.rows)]
             self.turn += 1
             stories = self._sow(made, row, number, end)
         first = stories[0]
