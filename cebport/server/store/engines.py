@@ -14,6 +14,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,11 @@ def engine_of(url: str) -> SqliteEngine | PostgresEngine:
     raise SettingsError(note=f"store {url!r}: expected sqlite:///FILE or postgresql://USER@HOST/DATABASE")
 
 
+def _lock_of(name: str) -> int:
+    """The number of an advisory lock."""
+    return int.from_bytes(blake2b(name.encode(), digest_size=8, person=b"cebport").digest(), "big", signed=True)
+
+
 class SqliteEngine:
     """One connection to one file, WAL, every commit on disk before it is answered."""
 
@@ -70,11 +76,55 @@ class SqliteEngine:
         self._sql = queries(self.dialect)
         self._turn = os.open(str(path) + ".turn", os.O_CREAT | os.O_RDWR, 0o600)
         self._in: dict[tuple[str, int], str] = {}
+        self._alive: dict[str, int] = {}
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection; who was held alive by it no longer is."""
         self.connection.close()
         os.close(self._turn)
+        for name, descriptor in self._alive.items():
+            self._life(name).unlink(missing_ok=True)
+            os.close(descriptor)
+        self._alive.clear()
+
+    def _life(self, name: str) -> Path:
+        return self.path.with_name(self.path.name + ".workers") / name
+
+    def hold(self, name: str) -> None:
+        """Show that worker ``name`` lives for as long as this connection: a file that it keeps locked."""
+        if name in self._alive:
+            return
+        life = self._life(name)
+        life.parent.mkdir(exist_ok=True)
+        self._alive[name] = os.open(life, os.O_CREAT | os.O_RDWR, 0o600)
+        fcntl.flock(self._alive[name], fcntl.LOCK_EX)
+
+    def lives(self, name: str) -> bool:
+        """Whether some process holds worker ``name``; the kernel lets go of what a killed one held."""
+        try:
+            descriptor = os.open(self._life(name), os.O_RDWR)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._life(name).unlink(missing_ok=True)
+            return False
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+
+    @contextmanager
+    def upgrading(self) -> Iterator[None]:
+        """Nobody else upgrades the schema meanwhile."""
+        fcntl.flock(self._turn, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._turn, fcntl.LOCK_UN)
+
+    def _down(self, wrong: sqlite3.DatabaseError) -> ChannelDown:
+        return ChannelDown(note=f"store {self.path}: {wrong}")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -92,8 +142,10 @@ class SqliteEngine:
         except sqlite3.OperationalError as wrong:
             if self.connection.in_transaction:
                 self.connection.execute("ROLLBACK")
-            raise ChannelDown(note=f"store {self.path}: {wrong}") from wrong
+            raise self._down(wrong) from wrong
         except sqlite3.IntegrityError as wrong:
+            if wrong.sqlite_errorname == "SQLITE_CONSTRAINT_CHECK":
+                raise  # an invariant of the books: our own mistake, no race
             raise StoreConflict(note=str(wrong)) from wrong
         finally:
             fcntl.flock(self._turn, fcntl.LOCK_UN)
@@ -106,7 +158,10 @@ class SqliteEngine:
 
     def rows(self, name: str, *parameters: Any) -> list[Any]:
         """The rows of a statement with plain parameters."""
-        return self.connection.execute(self._sql[name], parameters).fetchall()
+        try:
+            return self.connection.execute(self._sql[name], parameters).fetchall()
+        except sqlite3.OperationalError as wrong:
+            raise self._down(wrong) from wrong
 
     def select(self, name: str, keys: Iterable[Any]) -> list[Any]:
         """The rows of a statement for a set of keys."""
@@ -119,7 +174,10 @@ class SqliteEngine:
                 sql = self._sql[name].replace("{in}", ",".join("?" * len(chunk)))
                 if len(self._in) < 2000:
                     self._in[(name, len(chunk))] = sql
-            found += self.connection.execute(sql, chunk).fetchall()
+            try:
+                found += self.connection.execute(sql, chunk).fetchall()
+            except sqlite3.OperationalError as wrong:
+                raise self._down(wrong) from wrong
         return found
 
     def lease(self, name: str, size: int) -> int:
@@ -130,8 +188,10 @@ class SqliteEngine:
         """One value of a plain statement; None when the table is not there."""
         try:
             row = self.connection.execute(sql).fetchone()
-        except sqlite3.OperationalError:
-            return None
+        except sqlite3.OperationalError as wrong:
+            if "no such table" in str(wrong):
+                return None
+            raise self._down(wrong) from wrong
         return row[0] if row else None
 
     def snapshot(self, tables: Mapping[str, str], size: int) -> Iterator[tuple[str, list[Any]]]:
@@ -172,6 +232,8 @@ class PostgresEngine:
         self._errors = psycopg.errors
         self._operational = psycopg.OperationalError
         self._psycopg = psycopg
+        self._alive: set[str] = set()
+        self._inside = False
         self.connection = self._connect()
         self._side: Any = None
         self._sql = queries(self.dialect)
@@ -180,25 +242,80 @@ class PostgresEngine:
         try:
             return self._psycopg.connect(self.url, autocommit=True, prepare_threshold=2)
         except self._operational as wrong:
-            raise ChannelDown(note=f"store {self.url.split('@')[-1]}: {wrong}") from wrong
+            raise self._down(wrong) from wrong
+
+    def _down(self, wrong: Exception) -> ChannelDown:
+        return ChannelDown(note=f"store {self.url.split('@')[-1]}: {str(wrong).strip()}")
+
+    def _again(self) -> None:
+        """After a lost connection: a new one, which holds what the old one held."""
+        self.connection = self._connect()
+        for name in self._alive:
+            self.connection.execute("SELECT pg_advisory_lock(%s)", (_lock_of(name),))
+
+    @contextmanager
+    def _reached(self) -> Iterator[None]:
+        """Outside a transaction a lost server is ChannelDown; inside, the transaction says so."""
+        if self._inside:
+            yield
+            return
+        try:
+            if self.connection.closed:
+                self._again()
+            yield
+        except self._operational as wrong:
+            raise self._down(wrong) from wrong
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections; who was held alive by them no longer is."""
         self.connection.close()
         if self._side is not None:
             self._side.close()
+
+    def hold(self, name: str) -> None:
+        """Show that worker ``name`` lives for as long as this connection: an advisory lock of the session."""
+        if name in self._alive:
+            return
+        with self._reached():
+            self.connection.execute("SELECT pg_advisory_lock(%s)", (_lock_of(name),))
+        self._alive.add(name)
+
+    def lives(self, name: str) -> bool:
+        """Whether some session, on whatever host, holds worker ``name``."""
+        if name in self._alive:
+            return True
+        with self._reached():
+            got = self.connection.execute("SELECT pg_try_advisory_lock(%s)", (_lock_of(name),)).fetchone()[0]
+            if got:
+                self.connection.execute("SELECT pg_advisory_unlock(%s)", (_lock_of(name),))
+        return not got
+
+    @contextmanager
+    def upgrading(self) -> Iterator[None]:
+        """Nobody else upgrades the schema meanwhile."""
+        with self._reached():
+            self.connection.execute("SELECT pg_advisory_lock(%s)", (_lock_of("upgrade"),))
+        try:
+            yield
+        finally:
+            self.connection.execute("SELECT pg_advisory_unlock(%s)", (_lock_of("upgrade"),))
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """One write transaction; a lost race is StoreConflict, a lost server ChannelDown."""
         errors = self._errors
         try:
+            if self.connection.closed:
+                self._again()
+            self._inside = True
             with self.connection.transaction():
                 yield
         except (errors.UniqueViolation, errors.SerializationFailure, errors.DeadlockDetected) as wrong:
             raise StoreConflict(note=str(wrong)) from wrong
         except self._operational as wrong:
-            raise ChannelDown(note=f"store {self.url.split('@')[-1]}: {wrong}") from wrong
+            raise self._down(wrong) from wrong
+        finally:
+            self._inside = False
 
     def many(self, name: str, rows: Sequence[Sequence[Any]]) -> int:
         """Run once with one array a column; how many rows of the table changed."""
@@ -209,26 +326,29 @@ class PostgresEngine:
 
     def rows(self, name: str, *parameters: Any) -> list[Any]:
         """The rows of a statement with plain parameters."""
-        cursor = self.connection.execute(self._sql[name], parameters, binary=True)
-        return cursor.fetchall() if cursor.description else []
+        with self._reached():
+            cursor = self.connection.execute(self._sql[name], parameters, binary=True)
+            return cursor.fetchall() if cursor.description else []
 
     def select(self, name: str, keys: Iterable[Any]) -> list[Any]:
         """The rows of a statement for a set of keys."""
         wanted = list(keys)
         if not wanted:
             return []
-        return self.connection.execute(self._sql[name], (wanted,), binary=True).fetchall()
+        with self._reached():
+            return self.connection.execute(self._sql[name], (wanted,), binary=True).fetchall()
 
     def lease(self, name: str, size: int) -> int:
         """Take ``size`` numbers of a series, on a connection of its own: no message waits for another's numbers."""
-        if self._side is None:
+        if self._side is None or self._side.closed:
             self._side = self._connect()
         return int(self._side.execute(self._sql["lease_numbers"], (name, size)).fetchone()[0])
 
     def scalar(self, sql: str) -> Any:
         """One value of a plain statement; None when the table is not there."""
         try:
-            row = self.connection.execute(sql).fetchone()
+            with self._reached():
+                row = self.connection.execute(sql).fetchone()
         except self._errors.UndefinedTable:
             return None
         return row[0] if row else None

@@ -10,11 +10,16 @@ SELECT id FROM inbox WHERE peer = ? AND digest = ?;
 INSERT INTO archive (inbox, key_id, wrapped, blob) VALUES (?, ?, ?, ?);
 -- name: claim
 UPDATE inbox SET state = 1, worker = ? WHERE id IN (SELECT id FROM inbox WHERE state = 0 ORDER BY id LIMIT ?)
-RETURNING id, kind, peer, name, route, received_at;
+RETURNING id, kind, peer, name, route, received_at,
+(SELECT length(blob) FROM archive WHERE archive.inbox = inbox.id);
 -- name: claimers
 SELECT DISTINCT worker FROM inbox WHERE state = 1;
 -- name: release_claims
 UPDATE inbox SET state = 0, worker = '' WHERE state = 1 AND worker = ?;
+-- name: unclaim
+UPDATE inbox SET state = 0, worker = '' WHERE id = ? AND state = 1 AND worker = ?;
+-- name: newest_seal
+SELECT key_id, wrapped FROM archive ORDER BY inbox DESC LIMIT 1;
 -- name: archived
 SELECT inbox, key_id, wrapped, blob FROM archive WHERE inbox IN ({in});
 -- name: settle_inbox
@@ -92,7 +97,7 @@ SELECT code, name, roles, since, until FROM filings;
 -- name: state_counts
 SELECT state, count(*) FROM cases GROUP BY state;
 -- name: message_counts
-SELECT (SELECT count(*) FROM inbox WHERE kind = 'message'), (SELECT coalesce(sum(documents), 0) FROM journal),
+SELECT (SELECT count(*) FROM inbox WHERE kind <> 'timer'), (SELECT coalesce(sum(documents), 0) FROM journal),
 (SELECT coalesce(sum(documents), 0) FROM outbox);
 -- name: journal_after
 SELECT position, inbox, at, law, code, blob FROM journal WHERE position > ? ORDER BY position LIMIT ?;

@@ -17,11 +17,13 @@ from typing import Any, NamedTuple
 import msgspec
 
 from cebport.clearance.parts import PARCEL_STATES, Case, Posting, Tally, Waybill
-from cebport.faults import StoreConflict
+from cebport.faults import SettingsError, StoreConflict
 from cebport.server.store.engines import Engine, engine_of
 from cebport.server.vault import Vault
 
 HEAD_REVISION = "0001"
+SCHEMA = "SELECT version_num FROM alembic_version"
+CLAIM_BYTES_MAX, FETCH_BYTES_MAX = 16 << 20, 4 << 20
 NUMBERS_LEASED = 500
 NEW, CLAIMED, DONE, POISON = 0, 1, 2, 3
 
@@ -118,7 +120,8 @@ class Store:
 
     def __init__(self, engine: Engine, vault: Vault, worker: str = "") -> None:
         self.engine, self.vault = engine, vault
-        self.worker = worker or f"{socket.gethostname()}:{os.getpid()}"
+        self.worker = worker or f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}"
+        self._unsure = False
         self._blocks: dict[str, tuple[int, int]] = {}
 
     @classmethod
@@ -126,12 +129,16 @@ class Store:
         """The store of a URL with its key file; brings an older schema up to date.
 
         keys: default is ``<database file>.keys`` beside an SQLite store, and for PostgreSQL a file in the
-        user's state folder. Raises SettingsError, ChannelDown.
+        user's state folder. Raises SettingsError (also when the keys are not those of the store), ChannelDown.
         """
         engine = engine_of(url)
-        if migrate and engine.scalar("SELECT version_num FROM alembic_version") != HEAD_REVISION:
-            upgrade(engine)
-        return cls(engine, Vault.open(keys or default_keys(url)))
+        try:
+            if migrate and engine.scalar(SCHEMA) != HEAD_REVISION:
+                upgrade(engine)
+            return cls(engine, _vault_of(engine, keys or default_keys(url)))
+        except BaseException:
+            engine.close()
+            raise
 
     def close(self) -> None:
         """Let go of the database."""
@@ -162,29 +169,48 @@ class Store:
     # the worker's side ---------------------------------------------------------------------------
 
     def claim(self, count: int) -> list[Claimed]:
-        """Up to ``count`` waiting inbox rows, oldest first, now this worker's, with their bytes."""
+        """Up to ``count`` waiting inbox rows, oldest first, now this worker's, with their bytes.
+
+        Fewer when they are large: what is over ``CLAIM_BYTES_MAX`` goes back. A worker holds no other rows than
+        those of its last claim, so a claim whose answer was lost is given back first.
+        """
+        self.engine.hold(self.worker)
+        if self._unsure:
+            self.release()
+        self._unsure = True
         with self.engine.transaction():
             rows = sorted(self.engine.rows("claim", self.worker, count))
-        if not rows:
-            return []
-        blobs = {row[0]: row for row in self.engine.select("archived", [row[0] for row in rows])}
-        return [
-            Claimed(inbox, kind, peer, name, _route_decoder.decode(route), received_at,
-                    self.vault.unseal(*blobs[inbox][1:]))
-            for inbox, kind, peer, name, route, received_at in rows
-        ]
+        claimed: list[Claimed] = []
+        held_bytes = 0
+        for (inbox, kind, peer, name, route, received_at, _), sealed in zip(rows, self._seals(rows), strict=False):
+            raw = self.vault.unseal(*sealed)
+            held_bytes += len(raw)
+            if claimed and held_bytes > CLAIM_BYTES_MAX:
+                with self.engine.transaction():
+                    self.engine.many("unclaim", [(row[0], self.worker) for row in rows[len(claimed):]])
+                break
+            claimed.append(Claimed(inbox, kind, peer, name, _route_decoder.decode(route), received_at, raw))
+        self._unsure = False
+        return claimed
+
+    def _seals(self, rows: Sequence[Any]) -> Iterator[tuple[str, bytes, bytes]]:
+        """Master key, wrapped data key and cipher text of claimed rows, in their order; a few megabytes at a time."""
+        start = 0
+        while start < len(rows):
+            end, size = start + 1, rows[start][-1]
+            while end < len(rows) and (size := size + rows[end][-1]) <= FETCH_BYTES_MAX:
+                end += 1
+            found = {row[0]: row[1:] for row in self.engine.select("archived", [row[0] for row in rows[start:end]])}
+            yield from (found[row[0]] for row in rows[start:end])
+            start = end
 
     def release_dead(self) -> int:
-        """Give back what workers of this host claimed that no longer live; how many workers those were."""
-        host = socket.gethostname()
-        dead = 0
-        for (worker,) in self.engine.rows("claimers"):
-            owner, _, pid = worker.rpartition(":")
-            if owner == host and pid.isdigit() and not _alive(int(pid)):
-                with self.engine.transaction():
-                    self.engine.rows("release_claims", worker)
-                dead += 1
-        return dead
+        """Give back what workers claimed that no longer live, on whatever host; how many workers those were."""
+        dead = [worker for (worker,) in self.engine.rows("claimers")
+                if worker != self.worker and not self.engine.lives(worker)]
+        for worker in dead:
+            self.release(worker)
+        return len(dead)
 
     def release(self, worker: str = "") -> None:
         """Give back what a worker (default: this one) holds."""
@@ -357,6 +383,18 @@ def default_keys(url: str) -> Path:
     return state / "cebport" / f"{name}.keys"
 
 
+def _vault_of(engine: Engine, keys: Path) -> Vault:
+    """The vault of a key file, which must be the store's own: fresh keys for a store that holds something would
+    lose what is in it. Raises SettingsError."""
+    newest = engine.rows("newest_seal")
+    if newest and not keys.exists():
+        raise SettingsError(note=f"key file {keys} is missing: without it nobody reads what this store holds")
+    vault = Vault.open(keys)
+    for key_id, wrapped in newest:
+        vault.rewrap(key_id, wrapped)
+    return vault
+
+
 def upgrade(engine: Engine) -> None:
     """Bring the schema to the newest revision (alembic)."""
     from alembic import command
@@ -364,18 +402,11 @@ def upgrade(engine: Engine) -> None:
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    database = engine.sqlalchemy()
-    with database.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-    database.dispose()
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    with engine.upgrading():
+        if engine.scalar(SCHEMA) == HEAD_REVISION:
+            return  # somebody else did it meanwhile
+        database = engine.sqlalchemy()
+        with database.begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+        database.dispose()
