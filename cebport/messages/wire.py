@@ -27,11 +27,11 @@ from cebport.messages.documents import Message
 from cebport.messages.rows import message_of
 from cebport.messages.schema import schema_faults, soften
 from cebport.messages.shape import MESSAGES, NAMESPACE, NEWEST, Shape
-from cebport.messages.writing import DEFAULT, Dialect, unreadable_receipt, write
+from cebport.messages.writing import DEFAULT, Dialect, unreadable_receipt, write, write_values
 
 __all__ = [
     "DEFAULT", "LIMITS", "Dialect", "Limits", "Scan", "Tree", "message_of", "parse", "parse_tree", "scan",
-    "schema_faults", "unreadable_receipt", "write",
+    "schema_faults", "unreadable_receipt", "write", "write_values",
 ]  # fmt: skip
 
 ENCODINGS = {"UTF-8": "utf-8", "UTF8": "utf-8", "GB2312": "gb18030", "GBK": "gb18030", "GB18030": "gb18030"}
@@ -42,8 +42,8 @@ NOT_ASCII_BASED = (b"\xff\xfe", b"\xfe\xff", b"\x00")
 XINCLUDE = "http://www.w3.org/2001/XInclude"
 TOO_LARGE = "CEB-XML-010"
 SCAN_CHUNK_BYTES = 1 << 16
-SMALL_BYTES_MAX = 1 << 21
-"""A message up to here cannot hold enough tags to be dear; they are not counted."""
+SMALL_BYTES_MAX = 1 << 20
+"""A message up to here cannot hold enough nodes to be dear; they are not counted."""
 
 
 class Limits(NamedTuple):
@@ -52,7 +52,7 @@ class Limits(NamedTuple):
     bytes_max: int = 16 << 20
     depth_max: int = 32
     attributes_max: int = 1000  # attributes and namespace declarations of the whole message
-    tags_max: int = 1_200_000  # a tag costs some 120 bytes of memory
+    nodes_max: int = 400_000  # elements, comments, instructions; one costs some 300 bytes until it is judged
     documents_max: int = 100
     lines_max: int = 99
     scan_bytes_max: int = 64 << 20  # scan() counts up to here and then says "at least"
@@ -108,12 +108,13 @@ def parse_tree(raw: bytes, limits: Limits = LIMITS) -> Tree:
         raise Malformed(fault(TOO_LARGE, found=len(raw), expected=limits.bytes_max), *others)
     data, encoding = _as_utf8(raw)
     _refuse_doctype(data)
-    _refuse_costly(data, limits)
+    attributes = _attribute_text(data)
+    _refuse_costly(data, attributes, limits)
     try:
         root = etree.fromstring(data, _parser())
     except etree.XMLSyntaxError as error:
         raise Malformed(_syntax_fault(error, data, limits)) from None
-    _refuse_inside(root, data, limits)
+    _refuse_inside(root, attributes, limits)
     name = _message_name(root.tag)
     tree = Tree(root, raw, name, encoding, root.prefix or "", data)
     _refuse_too_many(tree, limits)
@@ -197,24 +198,28 @@ def _refuse_doctype(data: bytes) -> None:
         raise Malformed(fault("CEB-XML-004"))
 
 
-def _refuse_costly(data: bytes, limits: Limits) -> None:
-    """Refuse what would take much memory as a tree, before there is one.
+def _attribute_text(data: bytes) -> bytes:
+    """The part of the text that holds every attribute: up to the root's first >, and from the next = on.
 
-    A message has next to no attributes, so that the first = behind the root's start tag is far off or
-    there are few: only a message with many of them, or a large one, is looked at closely.
+    The documents of a message have no attributes, so that this is nearly always the root's start tag and
+    the Signature: looking for what only an attribute can bring need not go through the whole text.
     """
     root_end = max(0, data.find(b">", data.find(b"?>") + 2))
     first = data.find(b"=", root_end)
-    signs = data.count(b"=", 0, root_end) + (data.count(b"=", first) if first >= 0 else 0)
-    if signs <= limits.attributes_max and len(data) <= SMALL_BYTES_MAX:
+    return data[:root_end] + (data[first:] if first >= 0 else b"")
+
+
+def _refuse_costly(data: bytes, attributes: bytes, limits: Limits) -> None:
+    """Refuse what would take much memory as a tree, before there is one."""
+    if attributes.count(b"=") <= limits.attributes_max and len(data) <= SMALL_BYTES_MAX:
         return
-    markup = _NOT_MARKUP.sub(b"", data)
-    tags = markup.count(b"<")
-    if tags > limits.tags_max:
-        raise Malformed(fault("CEB-XML-013", found=tags, expected=limits.tags_max))
-    attributes = _TEXT.sub(b">", markup).count(b"=")
-    if attributes > limits.attributes_max:
-        raise Malformed(fault("CEB-XML-012", found=attributes, expected=limits.attributes_max))
+    markup = _NOT_MARKUP.sub(lambda match: b"" if match[0].startswith(b"<![") else b"<>", data)
+    nodes = markup.count(b"<") - markup.count(b"</")
+    if nodes > limits.nodes_max:
+        raise Malformed(fault("CEB-XML-013", found=nodes, expected=limits.nodes_max))
+    count = _TEXT.sub(b">", markup).count(b"=")
+    if count > limits.attributes_max:
+        raise Malformed(fault("CEB-XML-012", found=count, expected=limits.attributes_max))
 
 
 def _syntax_fault(error: etree.XMLSyntaxError, data: bytes, limits: Limits) -> Fault:
@@ -246,10 +251,10 @@ def _depth_test(depth_max: int) -> Any:
     return etree.XPath(f"boolean({'/*' * (depth_max + 1)})")
 
 
-def _refuse_inside(root: Any, data: bytes, limits: Limits) -> None:
+def _refuse_inside(root: Any, attributes: bytes, limits: Limits) -> None:
     if _depth_test(limits.depth_max)(root):
         raise Malformed(fault("CEB-XML-011", expected=limits.depth_max))
-    if (b"XInclude" in data or b"&#" in data) and _XINCLUDED(root):
+    if (b"XInclude" in attributes or b"&#" in attributes) and _XINCLUDED(root):
         raise Malformed(fault("CEB-XML-008"))
     if root.getroottree().docinfo.internalDTD is not None:
         raise Malformed(fault("CEB-XML-004"))

@@ -85,16 +85,16 @@ def payload_of(store: Store, row: OutboxRow, dialect: Any = None) -> bytes:
 def write_receipts(kind: str, guid: str, packed: bytes, dialect: Any = None) -> bytes:
     """One receipt message of the packed heads of an outbox row."""
     head_type, line_type = HEADS[kind]
-    made = []
-    for head, lines in _rows.decode(packed):
-        if line_type is None:
-            made.append(Document(head_type(*head)))
-        else:
-            made.append(Document(head_type(*[_decimal(head_type, at, value) for at, value in enumerate(head)]),
-                                 tuple([line_type(*[_decimal(line_type, at, v) for at, v in enumerate(line)])
-                                        for line in lines])))
-    message = Message(f"CEB{kind}Message", guid, "1.0", tuple(made))
-    return wire.write(message) if dialect is None else wire.write(message, dialect=dialect)
+    rows = _rows.decode(packed)
+    given = {} if dialect is None else {"dialect": dialect}
+    if head_type not in DECIMALS:
+        return wire.write_values(f"CEB{kind}Message", guid, [head for head, _ in rows], **given)
+    made = tuple([
+        Document(head_type(*[_decimal(head_type, at, value) for at, value in enumerate(head)]),
+                 tuple([line_type(*[_decimal(line_type, at, value) for at, value in enumerate(line)])
+                        for line in lines]))
+        for head, lines in rows])
+    return wire.write(Message(f"CEB{kind}Message", guid, "1.0", made), **given)
 
 
 DECIMALS: dict[Any, frozenset[int]] = {
