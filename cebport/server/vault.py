@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 from base64 import b64decode, b64encode
+from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,7 +21,7 @@ from typing import Any, NamedTuple
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from cebport.faults import SettingsError
+from cebport.faults import Malformed, SettingsError
 
 NONCE_BYTES = 12
 KEY_BYTES = 32
@@ -59,10 +60,9 @@ class Vault:
 
         Raises SettingsError when the file cannot be read as keys.
         """
-        if not path.exists():
-            fresh = {"master": [_fresh("m1")], "hash": [_fresh("h1")]}
-            _write_keys(path, fresh)
         try:
+            if not path.exists():
+                _write_keys(path, {"master": [_fresh("m1")], "hash": [_fresh("h1")]}, first=True)
             held = json.loads(path.read_text())
             master = [(row["id"], b64decode(row["secret"])) for row in held["master"]]
             hashing = [(row["id"], b64decode(row["secret"])) for row in held["hash"]]
@@ -92,9 +92,14 @@ class Vault:
             raise SettingsError(note=f"master key {key_id} in {self.path} is not the key of this store") from wrong
 
     def unseal(self, key_id: str, wrapped: bytes, blob: bytes) -> bytes:
-        """The message as it came. Raises SettingsError when the keys are not this store's."""
+        """The message as it came. Raises SettingsError when the keys are not this store's, Malformed when the
+        archived bytes are damaged."""
         secret = self._unwrap(key_id, bytes(wrapped))
-        return self._stretch.decompress(AESGCM(secret).decrypt(blob[:NONCE_BYTES], blob[NONCE_BYTES:], None))
+        try:
+            packed = AESGCM(secret).decrypt(blob[:NONCE_BYTES], blob[NONCE_BYTES:], None)
+        except InvalidTag as wrong:
+            raise Malformed(note="the archived message is damaged: its seal does not fit") from wrong
+        return self._stretch.decompress(packed)
 
     def rewrap(self, key_id: str, wrapped: bytes) -> tuple[str, bytes]:
         """The data key under the newest master key."""
@@ -146,12 +151,25 @@ def _fresh(key_id: str) -> dict[str, str]:
     return {"id": key_id, "secret": b64encode(os.urandom(KEY_BYTES)).decode()}
 
 
-def _write_keys(path: Path, keys: dict[str, Any]) -> None:
+def _write_keys(path: Path, keys: dict[str, Any], *, first: bool = False) -> None:
+    """Put the keys on disk, whole or not at all. ``first``: keys that another process made meanwhile stay."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(path.name + f".{os.getpid()}.new")
+    fresh = path.with_name(path.name + f".{os.getpid()}.{os.urandom(4).hex()}.new")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as out:
-        json.dump(keys, out, indent=1)
-        out.flush()
-        os.fsync(out.fileno())
-    os.replace(fresh, path)
+    try:
+        with os.fdopen(descriptor, "w") as out:
+            json.dump(keys, out, indent=1)
+            out.flush()
+            os.fsync(out.fileno())
+        if first:
+            with suppress(FileExistsError):
+                os.link(fresh, path)
+        else:
+            os.replace(fresh, path)
+    finally:
+        fresh.unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from cebport.clearance.parts import PARCEL_STATES, Case, Posting, Tally, Waybill
-from cebport.faults import SettingsError, StoreConflict
+from cebport.faults import Malformed, SettingsError, StoreConflict
 from cebport.server.store.engines import Engine, engine_of
 from cebport.server.vault import Vault
 
@@ -183,11 +183,15 @@ class Store:
         claimed: list[Claimed] = []
         held_bytes = 0
         for (inbox, kind, peer, name, route, received_at, _), sealed in zip(rows, self._seals(rows), strict=False):
-            raw = self.vault.unseal(*sealed)
+            try:
+                raw = self.vault.unseal(*sealed)
+            except Malformed as damaged:
+                self.poison(inbox, str(damaged))
+                continue
             held_bytes += len(raw)
             if claimed and held_bytes > CLAIM_BYTES_MAX:
                 with self.engine.transaction():
-                    self.engine.many("unclaim", [(row[0], self.worker) for row in rows[len(claimed):]])
+                    self.engine.many("unclaim", [(row[0], self.worker) for row in rows if row[0] >= inbox])
                 break
             claimed.append(Claimed(inbox, kind, peer, name, _route_decoder.decode(route), received_at, raw))
         self._unsure = False
