@@ -6,6 +6,7 @@ Each takes files and folders, opens DXP envelopes by itself, and answers a line 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -257,7 +258,7 @@ def _signer_of(key: Path | None, cert: Path | None, pkcs11: Path | None, token: 
 
 
 def _terminal() -> bool:
-    return click.get_text_stream("stdin").isatty()
+    return sys.stdin is not None and sys.stdin.isatty()
 
 
 def _secret(variable: str, prompt: str, *, ask: bool) -> str:
