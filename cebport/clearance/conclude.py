@@ -50,7 +50,7 @@ def conclude(draft: Draft) -> None:
         reasons.append(Reason("LAW-MODE", ERROR, "CEB621/tradeMode", inventory.tradeMode,
                               f"{draft.view.place} {draft.view.day}"))
     listing_reasons(draft, inventory, reasons)
-    value = tax.order_value(inventory.lines, inventory.freight, inventory.insuredFee)
+    value = tax.limit_value(inventory.lines, inventory.freight, inventory.insuredFee, draft.view)
     treated = tax.treatment(inventory.lines, value, draft.facts.spent_fen, draft.view)
     if treated.action == tax.REFUSE:
         reasons.append(limit_reason(treated))

@@ -1,9 +1,10 @@
-"""Tax of one inventory (跨境电商综合税): dutiable value, apportionment, duty, consumption tax, VAT, share.
+"""Tax of one inventory (跨境电商综合税、行邮税): dutiable value, apportionment, duty, consumption tax, VAT, share.
 
 Per line: dutiable = total price + its share of freight and insurance; consumption tax is inside the
 price (从价 (V + D) / (1 - r) x r, 从量 q x u, 复合 both); VAT base = V + duty + the full consumption tax;
 inside the limits duty is 0 and 70 % of the other two is due. Every figure to the fen by line, the head is
-the sum of lines. All rates come from the view of the day and place.
+the sum of lines. On days of the postal tax (行邮税) a line bears the rate of its band on its price instead, told
+as duty. All rates come from the view of the day and place.
 
 >>> inside_limits(Decimal(4999), 0, {"single": Decimal(5000), "year": Decimal(26000)})
 True
@@ -13,16 +14,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from functools import cache, lru_cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from cebport.clearance.parts import BillLine, Line, Reason
+from cebport.faults import INFO, WARNING
 from cebport.values import ZERO, fen, plain, spread
 
 ONE = Decimal(1)
-FULL_TAX, REFUSE = "full_tax", "refuse"
+INSIDE, FULL_TAX, REFUSE = "inside", "full_tax", "refuse"
+POSTAL = "postal"
 # statutory units that measure what a threshold per millilitre or gram, or per piece, is counted in
 GRAMS_OR_ML = {"035": Decimal(1000), "036": ONE, "095": Decimal(1000), "096": ONE}
 LITRES = {"095": ONE, "096": Decimal("0.001")}
+SHEETS = {"020": ONE, "010": ONE, "044": Decimal(100), "058": Decimal(1000), "059": Decimal(10000)}
+PIECES = {**SHEETS, "008": ONE, "007": ONE, "011": ONE, "001": ONE, "012": ONE, "134": ONE, "025": ONE}
 
 
 class Treatment(NamedTuple):
@@ -52,8 +59,19 @@ class Assessment(NamedTuple):
 
 
 def order_value(lines: Sequence[Line], freight: Decimal, insured_fee: Decimal) -> Decimal:
-    """What the limits compare: goods + freight + insurance, CNY to the fen."""
+    """The dutiable value: goods + freight + insurance, CNY to the fen."""
     return fen(sum((line.total for line in lines), freight + insured_fee))
+
+
+def limit_value(lines: Sequence[Line], freight: Decimal, insured_fee: Decimal, view: Any) -> Decimal:
+    """What the limits compare: the dutiable value, with its tax where the law of the day says so; the postal
+    regime looks at the goods alone."""
+    if view["tax.regime"] == POSTAL:
+        return order_value(lines, ZERO, ZERO)
+    value = order_value(lines, freight, insured_fee)
+    if view["tax.limit_base"] == "with_tax":
+        value += assess(lines, freight, insured_fee, view, full=False).total
+    return value
 
 
 def inside_limits(value: Decimal, spent_fen: int, limits: Mapping[str, Decimal]) -> bool:
@@ -63,10 +81,12 @@ def inside_limits(value: Decimal, spent_fen: int, limits: Mapping[str, Decimal])
 
 def treatment(lines: Sequence[Line], value: Decimal, spent_fen: int, view: Any) -> Treatment:
     """What the limits of the day say of an order (个人限额): inside, full tax, or refused."""
-    single, year = view["tax.limit_single_cny"], view["tax.limit_year_cny"]
     spent = Decimal(spent_fen) / 100
+    if view["tax.regime"] == POSTAL:
+        return _postal_treatment(lines, value, spent, view)
+    single, year = view["tax.limit_single_cny"], view["tax.limit_year_cny"]
     if value <= single and value + spent <= year:
-        return Treatment("inside", "", value, single, spent)
+        return Treatment(INSIDE, "", value, single, spent)
     over = view["tax.over_limit"]
     if value + spent > year:
         return Treatment(over["year"], "LAW-LIMIT-YEAR", value, year, spent)
@@ -74,12 +94,27 @@ def treatment(lines: Sequence[Line], value: Decimal, spent_fen: int, view: Any) 
     return Treatment(over["single_one_item" if one_item else "single_other"], "LAW-LIMIT-SINGLE", value, single, spent)
 
 
+def _postal_treatment(lines: Sequence[Line], value: Decimal, spent: Decimal, view: Any) -> Treatment:
+    """The caps of the pilots before the composite tax; one article that cannot be divided may cost more."""
+    order, year = view["postal.limit_order_cny"], view["postal.limit_year_cny"]
+    if year is not None and value + spent > year:
+        return Treatment(REFUSE, "LAW-LIMIT-YEAR", value, year, spent)
+    parcel = view["postal.parcel_limit_cny"]
+    one_may = parcel is not None and parcel["single_item_may_exceed"] and len(lines) == 1 and lines[0].qty == ONE
+    if order is not None and value > order and not one_may:
+        return Treatment(REFUSE, "LAW-LIMIT-SINGLE", value, order, spent)
+    return Treatment(INSIDE, "", value, order or ZERO, spent)
+
+
 def assess(lines: Sequence[Line], freight: Decimal, insured_fee: Decimal, view: Any, *, full: bool) -> Assessment:
     """The tax of an inventory under the law of ``view``; ``full``: the limits sent it to full taxation.
 
     Amounts in CNY. A goods code that the loaded tariff lacks is taxed at the view's default VAT rate with
-    no consumption tax and is warned of; where its MFN duty is needed it is named in ``missing``.
+    no consumption tax and is warned of; where its MFN duty is needed it is named in ``missing``. A provisional
+    rate (暂定税率) comes before the MFN rate.
     """
+    if view["tax.regime"] == POSTAL:
+        return _assess_postal(lines, view)
     share = view["tax.share_over" if full else "tax.share_within"]
     duty_share = ONE if full else view["tax.duty_share_within"]
     fees = freight + insured_fee
@@ -93,10 +128,13 @@ def assess(lines: Sequence[Line], freight: Decimal, insured_fee: Decimal, view: 
         row = view.tariff(line.gcode)
         if row is None:
             reasons.append(Reason("LAW-TARIFF-UNKNOWN", "warning", f"CEB621/gnum={line.gnum}/gcode", line.gcode))
-        mfn = row.mfn if row is not None else None
-        if duty_share and mfn is None:
-            missing.append(line.gcode)
-        duty = fen(value * mfn) if duty_share and mfn else ZERO
+        mfn = None
+        if duty_share:
+            if row is not None:
+                mfn = row.mfn if row.provisional is None else row.provisional
+            if mfn is None:
+                missing.append(line.gcode)
+        duty = fen(value * mfn) if mfn else ZERO
         kind = row.vat if row is not None else view["tariff.unknown_vat"]
         vat_rate = view["vat.reduced"] if kind == "r" else view["vat.standard"]
         whole = consumption_tax(line, value, duty, view.get("consumption." + row.consumption)) if (
@@ -109,7 +147,67 @@ def assess(lines: Sequence[Line], freight: Decimal, insured_fee: Decimal, view: 
         sums[0] += duty
         sums[1] += vat
         sums[2] += due_consumption
-    return Assessment(tuple(made), sums[0], sums[1], sums[2], tuple(reasons), tuple(missing))
+    assessed = Assessment(tuple(made), sums[0], sums[1], sums[2], tuple(reasons), tuple(missing))
+    return _waived(assessed, view["tax.small_tax_waiver_cny"])
+
+
+def _waived(made: Assessment, waiver: Decimal | None) -> Assessment:
+    """The same, or nothing to pay where the whole tax is at or below the waiver (小额免征)."""
+    if not waiver or not ZERO < made.total <= waiver:
+        return made
+    lines = tuple([BillLine(line.gnum, line.gcode, line.dutiable, ZERO, ZERO, ZERO) for line in made.lines])
+    reason = Reason("LAW-TAX-WAIVED", INFO, "CEB621", plain(made.total), plain(waiver))
+    return Assessment(lines, ZERO, ZERO, ZERO, (*made.reasons, reason), made.missing)
+
+
+def _assess_postal(lines: Sequence[Line], view: Any) -> Assessment:
+    """行邮税: the price of each line x the rate of its band, told as duty; a small sum is waived as a whole."""
+    made: list[BillLine] = []
+    reasons: list[Reason] = []
+    for line in lines:
+        value = fen(line.total)
+        name, known = postal_class(line, value, view)
+        if not known:
+            reasons.append(Reason("LAW-POSTAL-CLASS", WARNING, f"CEB621/gnum={line.gnum}/gcode", line.gcode, name))
+        band = view["postal.band_of_goods"][name][0]
+        made.append(BillLine(line.gnum, line.gcode, value, fen(value * view["postal.bands"][band]), ZERO, ZERO))
+    tax = sum((line.duty for line in made), ZERO)
+    return _waived(Assessment(tuple(made), tax, ZERO, ZERO, tuple(reasons), ()), view["postal.waiver_cny"])
+
+
+@cache
+def _postal_table() -> tuple[tuple[Mapping[str, Any], ...], tuple[str, ...]]:
+    import yaml
+
+    held = yaml.safe_load((Path(__file__).parent / "tables" / "postal.yaml").read_text(encoding="utf-8"))
+    return tuple(held["classes"]), tuple(held["default"])
+
+
+@lru_cache(maxsize=4096)
+def _postal_row(gcode: str) -> Mapping[str, Any] | None:
+    """The row with the longest goods code in front of this one."""
+    found = [(len(code), row) for row in _postal_table()[0] for code in row["hs"] if gcode.startswith(code)]
+    return max(found, key=lambda one: one[0])[1] if found else None
+
+
+def postal_class(line: Line, value: Decimal, view: Any) -> tuple[str, bool]:
+    """The class of articles (物品类别) that a line falls into on that day, and whether the table knows its code."""
+    classes: Mapping[str, Any] = view["postal.band_of_goods"]
+    row = _postal_row(line.gcode)
+    if row is not None:
+        names = (*row.get("dear", ()), *row["classes"]) if _is_dear(line, value, row, view) else row["classes"]
+        for name in names:
+            if name in classes:
+                return name, True
+    return next(name for name in _postal_table()[1] if name in classes), False
+
+
+def _is_dear(line: Line, value: Decimal, row: Mapping[str, Any], view: Any) -> bool:
+    """Whether it stands in the class of the dear ones: by the price of one, or by the consumption tax's threshold."""
+    if "dear_each_cny" in row:
+        return value / (quantity(line, PIECES) or line.qty) >= Decimal(row["dear_each_cny"])
+    rule = view.get("consumption." + row["dear_as"]) if "dear_as" in row else None
+    return bool(rule) and rule["kind"] != "none" and _over_threshold(line, value, rule)
 
 
 def consumption_tax(line: Line, value: Decimal, duty: Decimal, rule: Mapping[str, Any] | None) -> Decimal:
@@ -131,16 +229,23 @@ def consumption_tax(line: Line, value: Decimal, duty: Decimal, rule: Mapping[str
 
 
 def _over_threshold(line: Line, value: Decimal, rule: Mapping[str, Any]) -> bool:
-    """Whether the line is dear enough to bear the tax: thresholds are per ml or g, or per piece, by what is counted."""
+    """Whether the line is dear enough to bear the tax: thresholds are per ml or g, or per piece, by what is counted.
+
+    Goods that come by the sheet (片、张) are measured by the sheet although their weight is known too.
+    """
     per_mass, per_piece = rule.get("threshold_per_ml_or_g"), rule.get("threshold_per_piece")
     if per_mass is None and per_piece is None:
         return True
-    mass = quantity(line, GRAMS_OR_ML) if per_mass is not None else ZERO
-    if mass:
-        return value / mass >= per_mass
-    if per_piece is None:
-        return False
-    return value / line.qty >= per_piece
+    if per_mass is not None:
+        sheets = quantity(line, SHEETS) if per_piece is not None else ZERO
+        if sheets:
+            return value / sheets >= per_piece
+        mass = quantity(line, GRAMS_OR_ML)
+        if mass:
+            return value / mass >= per_mass
+        if per_piece is None:
+            return False
+    return value / (quantity(line, PIECES) or line.qty) >= per_piece
 
 
 def quantity(line: Line, units: Mapping[str, Decimal]) -> Decimal:
@@ -153,6 +258,8 @@ def quantity(line: Line, units: Mapping[str, Decimal]) -> Decimal:
 
 def explained(made: Assessment, view: Any, *, full: bool) -> list[str]:
     """The sum, step by step, as a clerk would write it: one text a line."""
+    if view["tax.regime"] == POSTAL:
+        return [f"{line.gnum} {line.gcode}: V {plain(line.dutiable)}; T {plain(line.duty)}" for line in made.lines]
     share = plain(view["tax.share_over" if full else "tax.share_within"])
     return [
         f"{line.gnum} {line.gcode}: V {plain(line.dutiable)}; D {plain(line.duty)}; "
