@@ -18,7 +18,7 @@ from cebport.clearance import books, states, tax
 from cebport.clearance.draft import Draft, day8, receipt_guid
 from cebport.clearance.match import codes as match_codes
 from cebport.clearance.match import match, tax_total
-from cebport.clearance.parts import Bill, Hold, InventoryPart, PaymentPart, Reason, case_key
+from cebport.clearance.parts import Bill, Hold, InventoryPart, PaymentPart, Reason, WaybillPart, case_key
 from cebport.clearance.receipts import BUILDERS, bill_receipt, info_of, words
 from cebport.clearance.taking import timer_in
 from cebport.faults import ERROR, WARNING
@@ -36,8 +36,9 @@ def conclude(draft: Draft) -> None:
     if inventory is None or inventory.status != states.SENT:
         return
     mode_row = draft.view.mode(inventory.tradeMode)
-    needed = draft.view.get(f"duty.documents.{inventory.tradeMode}") or ALL_DOCUMENTS
-    payment, waybill = _payment(draft), draft.waybill_part
+    needed = documents_needed(draft.view, inventory.tradeMode)
+    payment = _payment(draft) if "payment" in needed else None
+    waybill = draft.waybill_part if "waybill" in needed else None
     order = draft.order
     if order is None or order.status not in DECLARED:
         return
@@ -58,7 +59,12 @@ def conclude(draft: Draft) -> None:
     if any(reason.severity == ERROR for reason in reasons):
         refuse_inventory(draft, inventory, reasons)
         return
-    store(draft, inventory, payment, value, treated)
+    store(draft, inventory, payment, waybill, value, treated)
+
+
+def documents_needed(view: Any, mode: str) -> tuple[str, ...]:
+    """Which documents the inventory waits for and is matched with: the practice's, else the law's of the mode."""
+    return view.practice.get("documents") or view.get("duty.documents." + mode) or ALL_DOCUMENTS
 
 
 DECLARED = frozenset({states.SENT, states.STORED})
@@ -100,11 +106,24 @@ def refusal_codes() -> dict[str, str]:
 
 
 def refuse_inventory(draft: Draft, inventory: InventoryPart, reasons: list[Reason]) -> None:
-    """退单: 100 with every reason; the waybill is free again, the other documents stay as they are."""
+    """退单: 100 with every reason; the waybill is free again, the other documents stay as they are.
+
+    Refused after it was stored, it gives back the buyer's year and its documents.
+    """
     inventory = say(draft, "inventory", inventory, states.REFUSED_100, info_of(reasons, refusal_codes()))
     draft.inventory = inventory
-    draft.link = ""
+    give_back_year(draft, inventory.invtNo)
+    free_documents(draft)
     draft.names.append("inventory refused by customs")
+
+
+def give_back_year(draft: Draft, document: str) -> None:
+    """The buyer's year gets back all that the inventory holds of it (恢复额度)."""
+    hold = draft.hold
+    if hold is not None and hold.amount_fen:
+        draft.postings.extend(books.restore_postings(document, hold, hold.amount_fen))
+        draft.move_quota(hold, -hold.amount_fen)
+        draft.hold = Hold(hold.buyer, hold.year, 0)
 
 
 def say(draft: Draft, kind: str, part: Any, status: int, info: str | None = None, **changes: Any) -> Any:
@@ -124,8 +143,8 @@ def _said_text(kind: str, status: int) -> tuple[str, str]:
     return str(status), words()[kind].get(str(status), "")
 
 
-def store(draft: Draft, inventory: InventoryPart, payment: PaymentPart | None, value: Decimal,
-          treated: tax.Treatment) -> None:
+def store(draft: Draft, inventory: InventoryPart, payment: PaymentPart | None, waybill: WaybillPart | None,
+          value: Decimal, treated: tax.Treatment) -> None:
     """120: the declaration gets its number, the three documents are used, the buyer's year holds the value."""
     year = draft.view.day.year
     number = draft.facts.numbers.next(f"invt/{inventory.customsCode}/{year}")
@@ -135,8 +154,8 @@ def store(draft: Draft, inventory: InventoryPart, payment: PaymentPart | None, v
     if payment is not None:
         stored = say(draft, "payment", payment, states.STORED)
         draft.payments = tuple(stored if p is payment else p for p in draft.payments)
-    if draft.waybill_part is not None:
-        draft.waybill_part = say(draft, "waybill", draft.waybill_part, states.STORED)
+    if waybill is not None:
+        draft.waybill_part = say(draft, "waybill", waybill, states.STORED)
     draft.names.append("matched")
     if treated.action == "inside" or draft.view["tax.over_limit"]["counts_in_year"]:
         hold = Hold(inventory.buyerIdNumber.hash, year, books.to_fen(value))
@@ -173,6 +192,8 @@ def release(draft: Draft, *, full: bool) -> None:
         off = tax_total(draft.order, made.total, draft.view.practice)
         if off is not None:
             draft.why.append(off)
+    if draft.view.practice.get("emit_399"):
+        inventory = say(draft, "inventory", inventory, states.CONCLUDED)
     inventory = say(draft, "inventory", inventory, states.RELEASED_800)
     draft.released_at = inventory.said
     draft.names.append("released")
@@ -198,11 +219,11 @@ def bill(draft: Draft, inventory: InventoryPart, made: tax.Assessment) -> Invent
     return draft.said(inventory, said=said)
 
 
-def summary_timer(draft: Draft) -> Any:
+def summary_timer(draft: Draft, wait_days: int | None = None) -> Any:
     """The first summary day after the waiting days (汇总征税): daily, half month or month by the row."""
     view = draft.view
-    return timer_in("collect", draft, days_to_summary(
-        view.day, int(view["collect.wait_days"]), view.get("collect.summary") or "daily"))
+    waits = int(view["collect.wait_days"]) if wait_days is None else wait_days
+    return timer_in("collect", draft, days_to_summary(view.day, waits, view.get("collect.summary") or "daily"))
 
 
 @lru_cache(maxsize=256)
@@ -226,7 +247,7 @@ def close(draft: Draft) -> None:
 
 
 def free_documents(draft: Draft) -> None:
-    """After a cancel: order, payments and waybill are no longer used and may go into a new inventory."""
+    """After a cancel or a refusal: order, payments and waybill are no longer used and may go into a new inventory."""
     if draft.order is not None and draft.order.status == states.STORED:
         draft.order = draft.said(draft.order, status=states.advance("order", states.STORED, states.SENT))
     draft.payments = tuple(

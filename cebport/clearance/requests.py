@@ -7,11 +7,12 @@ voids the bill (a part that stays is billed anew).
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from cebport.clearance import books, states
-from cebport.clearance.conclude import free_documents, say
+from cebport.clearance.conclude import free_documents, give_back_year, say, summary_timer
 from cebport.clearance.draft import Draft, day8, receipt_guid
 from cebport.clearance.parts import (
     Bill,
@@ -25,9 +26,7 @@ from cebport.clearance.parts import (
 from cebport.clearance.receipts import bill_receipt, bill_state_receipt, explained
 from cebport.clearance.taking import admission, announce, pre_number, refuse
 from cebport.faults import ERROR
-from cebport.values import FEN, ZERO, plain
-
-DAY_MS = 86_400_000
+from cebport.values import BEIJING, FEN, ZERO, plain
 
 
 def _held(documents: tuple[Any, ...], part: Any) -> Any:
@@ -75,10 +74,7 @@ def _cancelled(draft: Draft) -> None:
     assert inventory is not None
     draft.inventory = draft.said(inventory, status=states.advance("inventory", inventory.status, states.GONE_BACK))
     draft.names.append("inventory cancelled")
-    if draft.hold is not None:
-        draft.postings.extend(books.restore_postings(inventory.invtNo, draft.hold, draft.hold.amount_fen))
-        draft.move_quota(draft.hold, -draft.hold.amount_fen)
-        draft.hold = Hold(draft.hold.buyer, draft.hold.year, 0)
+    give_back_year(draft, inventory.invtNo)
     free_documents(draft)
 
 
@@ -102,10 +98,11 @@ def take_return(draft: Draft, part: ReturnPart) -> None:
 
 
 def _window(draft: Draft, part: ReturnPart) -> Reason | None:
+    """Calendar days in China after the day of release, that day not counted."""
     days = draft.view.get("window.return_apply_days")
     if days is None:
         return None
-    gone_days = (draft.now - draft.released_at) // DAY_MS
+    gone_days = (draft.view.day - datetime.fromtimestamp(draft.released_at // 1000, BEIJING).date()).days
     if gone_days <= int(days):
         return None
     return Reason("RETURN-WINDOW", ERROR, "CEB625/appTime", f"{gone_days}", f"{days}")
@@ -150,10 +147,10 @@ def _returned(draft: Draft, part: ReturnPart) -> None:
     whole = all(gone.get(line.gnum, ZERO) >= line.qty for line in inventory.lines)
     if bill is not None:
         remaining = None if whole else _remaining(draft, inventory, bill, part)
-        restored = _restored_fen(bill, remaining)
+        restored = _restored_fen(draft.hold, bill, remaining)
         inventory = _rebill(draft, inventory, bill, remaining)
         if draft.hold is not None:
-            amount = draft.hold.amount_fen if whole else min(restored, draft.hold.amount_fen)
+            amount = draft.hold.amount_fen if whole else restored
             draft.postings.extend(books.restore_postings(part.preNo, draft.hold, amount))
             draft.move_quota(draft.hold, -amount)
             draft.hold = Hold(draft.hold.buyer, draft.hold.year, draft.hold.amount_fen - amount)
@@ -187,9 +184,13 @@ def _remaining(draft: Draft, inventory: InventoryPart, bill: Bill, part: ReturnP
     return tuple(left)
 
 
-def _restored_fen(bill: Bill, remaining: tuple[BillLine, ...] | None) -> int:
+def _restored_fen(hold: Hold | None, bill: Bill, remaining: tuple[BillLine, ...] | None) -> int:
+    """What the year gets back: of what it holds, the share that the returned goods have in the dutiable value."""
+    was = sum((line.dutiable for line in bill.lines), ZERO)
     kept = sum((line.dutiable for line in remaining or ()), ZERO)
-    return books.to_fen(sum((line.dutiable for line in bill.lines), ZERO) - kept)
+    if hold is None or not was:
+        return 0
+    return int((hold.amount_fen * (was - kept) / was).quantize(Decimal(1), ROUND_HALF_UP))
 
 
 def _rebill(
@@ -211,6 +212,8 @@ def _rebill(
             sum((x.consumption for x in remaining), ZERO), remaining, bill.made_at, said)
         draft.receipts.append(bill_receipt(inventory, draft.bill, said, receipt_guid(inventory.guid, 816, said)))
         draft.postings.extend(books.bill_postings(draft.bill, inventory.assureCode))
+        if bill.status == "2":
+            draft.timers.append(summary_timer(draft, wait_days=0))
     return draft.said(inventory, said=said)
 
 
