@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
-import os
 import signal
 import time
+import traceback
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,6 +31,7 @@ log = logging.getLogger("cebport")
 MESSAGES_A_CLAIM = 8
 PEER = "folder"
 IDLE_SECONDS = 0.02
+RESTARTS_MAX = 50
 BACKLOG_MESSAGES_MAX = 512
 """Intake pauses while so many messages wait: memory and disk stay bounded, nothing is refused."""
 
@@ -89,20 +91,21 @@ def _run(store: Store, runner: Any, files: Iterable[Path], out: FolderOut, setti
         while True:
             runner.step(patience)
             patience.insist(lambda: dispatch(store, out))
-            if store.open_counts()[0] <= BACKLOG_MESSAGES_MAX:
+            runner.watch(store, patience)
+            if patience.insist(store.open_counts)[0] <= BACKLOG_MESSAGES_MAX:
                 break
             time.sleep(IDLE_SECONDS)
     while True:
         patience.insist(lambda: timers.ring(store, clock()))
         runner.step(patience)
         sent = patience.insist(lambda: dispatch(store, out))
-        inbox, outbox = store.open_counts()
+        runner.watch(store, patience)
+        inbox, outbox = patience.insist(store.open_counts)
         if progress is not None:
             progress("waiting", inbox)
-        if not inbox and not outbox and not timers.is_due(store, clock()):
+        if not inbox and not outbox and not patience.insist(lambda: timers.is_due(store, clock())):
             return
-        if not sent and not runner.inline:
-            runner.watch()
+        if not sent:
             time.sleep(IDLE_SECONDS)
 
 
@@ -137,33 +140,49 @@ def work_once(pipeline: Pipeline, patience: Patience) -> int:
     claimed = patience.insist(lambda: store.claim(MESSAGES_A_CLAIM))
     if not claimed:
         return 0
+    waiting = list(claimed)
+
+    def receive() -> None:
+        """The batch; after a pause for a full disk or a lost server only what of it is not done yet."""
+        try:
+            pipeline.receive(waiting)
+        except ChannelDown:
+            waiting[:] = [row for row in waiting if not store.is_done(row.inbox)]
+            raise
+
     try:
-        patience.insist(lambda: pipeline.receive(claimed))
+        patience.insist(receive)
     except ChannelDown:
         raise
-    except Exception:
-        log.exception("a batch failed; its messages are tried one by one")
+    except Exception as wrong:
+        log.error("a batch failed, its messages are tried one by one: %s", reason_of(wrong))
         for row in claimed:
             _alone(pipeline, patience, row)
     return len(claimed)
 
 
 def _alone(pipeline: Pipeline, patience: Patience, row: Any) -> None:
-    if pipeline.store.is_done(row.inbox):
+    if patience.insist(lambda: pipeline.store.is_done(row.inbox)):
         return
     try:
         patience.insist(lambda: pipeline.receive([row]))
     except ChannelDown:
         raise
     except Exception as wrong:
-        log.exception("message %d (%s) is set aside", row.inbox, row.name)
-        pipeline.store.poison(row.inbox, f"{type(wrong).__name__}: {wrong}")
+        reason = reason_of(wrong)
+        log.error("message %d (%s) is set aside: %s", row.inbox, row.name, reason)
+        patience.insist(lambda: pipeline.store.poison(row.inbox, reason))
+
+
+def reason_of(wrong: BaseException) -> str:
+    """Which error, and where in the code; not its words, which may hold personal data."""
+    frames = traceback.extract_tb(wrong.__traceback__)
+    return f"{type(wrong).__name__} at " + " < ".join(
+        f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(frames[-6:]))
 
 
 class _Alone:
     """The one worker that runs in this process."""
-
-    inline = True
 
     def __init__(self, store: Store, settings: Settings, on: datetime | None) -> None:
         self.pipeline = pipeline_of(store, settings, on)
@@ -173,47 +192,59 @@ class _Alone:
         while work_once(self.pipeline, patience):
             pass
 
-    def watch(self) -> None:
-        """Nothing to watch."""
+    def watch(self, store: Store, patience: Patience) -> None:
+        """What a killed worker of an earlier run left is given back."""
+        patience.insist(store.release_dead)
 
     def stop(self) -> None:
         """Nothing to stop."""
 
 
 class _Many:
-    """Worker processes; each claims for itself."""
-
-    inline = False
+    """Worker processes; each claims for itself. They end when this process closes its end of a pipe, or ends."""
 
     def __init__(self, settings: Settings, on: datetime | None) -> None:
-        context = multiprocessing.get_context("spawn")
-        self.stopping = context.Event()
-        self.workers = [
-            context.Process(target=worker, args=(settings, on, self.stopping, os.getpid()), daemon=True)
-            for _ in range(settings.workers)
-        ]
-        for process in self.workers:
-            process.start()
+        self._context = multiprocessing.get_context("spawn")
+        self._settings, self._on = settings, on
+        self._stopping, self._going = self._context.Pipe(duplex=False)
+        self._restarts = 0
+        self.workers = [self._start() for _ in range(settings.workers)]
+
+    def _start(self) -> Any:
+        process = self._context.Process(target=worker, args=(self._settings, self._on, self._stopping), daemon=True)
+        process.start()
+        return process
 
     def step(self, patience: Patience) -> None:
-        """The workers need no push; a dead one is reported."""
+        """The workers need no push."""
 
-    def watch(self) -> None:
-        """Raises ChannelDown when no worker is left: what waits is safe and can be run again."""
+    def watch(self, store: Store, patience: Patience) -> None:
+        """Another worker for one that was killed, and back into the inbox what it held.
+
+        Raises ChannelDown when no worker is left: what waits is safe and can be run again.
+        """
+        for at, process in enumerate(self.workers):
+            code = process.exitcode
+            if code is not None and code < 0 and self._restarts < RESTARTS_MAX:
+                log.warning("worker %d was ended by signal %d; another takes its place", process.pid, -code)
+                self._restarts += 1
+                self.workers[at] = self._start()
+        patience.insist(store.release_dead)
         if not any(process.is_alive() for process in self.workers):
             raise ChannelDown(note="every worker has ended; the messages wait in the store, run again")
 
     def stop(self) -> None:
         """Ask the workers to end after their batch, and wait for them."""
-        self.stopping.set()
+        self._going.close()
         for process in self.workers:
             process.join(timeout=60)
             if process.is_alive():
                 process.terminate()
+        self._stopping.close()
 
 
-def worker(settings: Settings, on: datetime | None, stopping: Any, parent: int) -> None:
-    """One worker process: claim, settle, until told to stop or its parent is gone."""
+def worker(settings: Settings, on: datetime | None, stopping: Connection) -> None:
+    """One worker process: claim, settle, until the other end of ``stopping`` is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logging.basicConfig(format="%(levelname)s %(message)s")
     store = Store.open(settings.store, Path(settings.keys) if settings.keys else None, migrate=False)
@@ -221,7 +252,7 @@ def worker(settings: Settings, on: datetime | None, stopping: Any, parent: int) 
         pipeline = pipeline_of(store, settings, on)
         patience = Patience(settings.patience_seconds)
         idle = IDLE_SECONDS / 10
-        while not stopping.is_set() and os.getppid() == parent:
+        while not stopping.poll():
             if work_once(pipeline, patience):
                 idle = IDLE_SECONDS / 10
             else:
