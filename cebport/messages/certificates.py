@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 EPORT_ARC = "1.3.6.1.4.1.5315.100"
 """The private extensions of China E-Port cards: company, person, card number, credit code."""
 
-CERTIFICATES_CACHED_MAX = 4096
-CERTIFICATE_BYTES_MAX = 64 * 1024
+CERTIFICATES_CACHED_MAX = 1024
+CERTIFICATE_BYTES_MAX = 16 * 1024
+"""Ten times what cards have: strangers' certificates may not fill the memory."""
 OID_RSA = "1.2.840.113549.1.1.1"
 
 _NAMES = {

@@ -221,9 +221,7 @@ def _causes(part: str, match: Match | None) -> Iterator[Finding]:
 
 def _tidy(words: Words) -> Words:
     """Without the brackets that an empty note leaves."""
-    return Words(
-        *(text.replace("（）", "").replace(" ()", "").replace("，）", "）").replace(", )", ")") for text in words)
-    )
+    return Words(*(_EMPTY_BRACKETS.sub("", text).strip() for text in words))
 
 
 def _remark(name: str, part: str = "file", found: object = "", expected: object = "") -> Finding:

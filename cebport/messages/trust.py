@@ -32,7 +32,7 @@ from cebport.messages.certificates import (
 from cebport.values import BEIJING, beijing_day
 
 ANY = "any"
-RESULTS_CACHED_MAX = 65536
+RESULTS_CACHED_MAX = 16384
 FILE_BYTES_MAX = 64 * 1024 * 1024
 NOBODY: frozenset[str] = frozenset()
 _ENTRY_KEYS = {"certificate", "declarants", "since", "until", "note"}
@@ -90,7 +90,7 @@ class TrustStore:
             if not any(crl.is_signed_by(entry.certificate) for entry in issuers):
                 raise SettingsError(sign_fault("CEB-SIGN-065", found=crl.issuer))
             self._lists.setdefault(crl.issuer_der, []).append(crl)
-        self._standings: dict[tuple[bytes, date | None], _Standing] = {}
+        self._standings: dict[tuple[str, date | None], _Standing] = {}
 
     @classmethod
     def load(cls, paths: str | Path | Iterable[str | Path]) -> TrustStore:
@@ -150,7 +150,7 @@ class TrustStore:
         return "trusted", list(stale)
 
     def _standing(self, certificate: Certificate, day: date | None) -> _Standing:
-        key = (certificate.der, day)
+        key = (certificate.fingerprint, day)
         found = self._standings.get(key)
         if found is None:
             if len(self._standings) >= RESULTS_CACHED_MAX:
