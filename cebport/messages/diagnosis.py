@@ -263,26 +263,30 @@ def _differences(diagnosis: Diagnosis, say: _Voice) -> Iterator[str]:
             yield f"      {excerpt.hex or '-'}   ({excerpt.bytes} {say('bytes')})"
 
 
+def _shown(diagnosis: Diagnosis, part: str) -> list[Trial]:
+    """The trials worth showing: the strict one alone where it fits, else those of the message's own hash."""
+    trials = [trial for trial in dict.fromkeys(diagnosis.trials) if trial.part == part]
+    strict = [trial for trial in trials if trial.fits and not trial.reading]
+    method = METHOD_BY_NAME.get(diagnosis.verdict.algorithm)
+    own = None if method is None or part == "value" else method.digest_hash
+    return strict or [trial for trial in trials if trial.fits or not trial.reading or own in (None, trial.method)]
+
+
 def _digest(diagnosis: Diagnosis, say: _Voice) -> Iterator[str]:
-    trials = [trial for trial in diagnosis.trials if trial.part == "digest"]
+    trials = _shown(diagnosis, "digest")
     if not trials:
         return
     yield from say.heading("digest")
     yield say.pair("claimed", diagnosis.claimed_digest)
-    method = METHOD_BY_NAME.get(diagnosis.verdict.algorithm)
-    for trial in dict.fromkeys(trials):
-        if not (trial.fits or not trial.reading or method is None or trial.method == method.digest_hash):
-            continue
+    for trial in trials:
         reading = trial.reading or say("as_read")
         yield f"  {say('computed')} {trial.method:6} {trial.value}  [{reading}] {say('fits' if trial.fits else 'not')}"
-        if trial.fits and not trial.reading:
-            break
     if "digest" in diagnosis.tried:
         yield say.pair("texts", diagnosis.tried["digest"])
 
 
 def _value(diagnosis: Diagnosis, say: _Voice) -> Iterator[str]:
-    trials = [trial for trial in diagnosis.trials if trial.part == "value"]
+    trials = _shown(diagnosis, "value")
     if not trials and not diagnosis.recovered:
         return
     yield from say.heading("value")
