@@ -9,12 +9,16 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from cebport.clearance import states, tax
-from cebport.clearance.conclude import close, refuse_inventory, release, say
-from cebport.clearance.draft import Draft, Facts, Outcome, day8, receipt_guid
-from cebport.clearance.parts import Bill, Case, Reason, TallyPart
+from cebport.clearance.conclude import absent_documents, close, refuse_inventory, release, say
+from cebport.clearance.draft import Draft, Facts, Outcome, day8, day_of, receipt_guid
+from cebport.clearance.parts import Bill, Case, InventoryPart, Reason, TallyPart
 from cebport.clearance.receipts import bill_state_receipt
 from cebport.clearance.taking import admission, announce, pre_number, refuse
 from cebport.faults import ERROR
+
+DAY_MS = 86_400_000
+SAID_LATE_MS_MAX = 60_000
+"""The last receipt of a document may be told some ms after the clock that began its wait; never a minute."""
 
 
 class Tick(NamedTuple):
@@ -52,11 +56,22 @@ def arrive(rkd_no: str, case: Case, facts: Facts, view: Any, now: int, inbox: in
     draft.arrived = rkd_no
     inventory = draft.inventory
     if inventory is not None and inventory.status == states.STORED:
-        value = tax.order_value(inventory.lines, inventory.freight, inventory.insuredFee)
-        spent = facts.spent_fen - (draft.hold.amount_fen if draft.hold is not None else 0)
-        treated = tax.treatment(inventory.lines, value, spent, view)
-        release(draft, full=treated.action != "inside")
+        accepted = view.policy.at(day_of(inventory.said), view.place, profile=view.profile)
+        release(draft, full=_taxed_in_full(draft, inventory, accepted), law=accepted)
     return draft.finish(states.parcel_state(draft.inventory.status if draft.inventory is not None else None))
+
+
+def _taxed_in_full(draft: Draft, inventory: InventoryPart, accepted: Any) -> bool:
+    """Whether the limits sent the inventory to full taxation when it was stored, by the law of that day.
+
+    What holds nothing of the buyer's year was over it then; of what does hold, its own value decides.
+    """
+    value = tax.limit_value(inventory.lines, inventory.freight, inventory.insuredFee, accepted)
+    hold = draft.hold
+    if hold is None:
+        return True
+    spent = draft.facts.spent_fen - hold.amount_fen if hold.year == draft.view.day.year else 0
+    return tax.treatment(inventory.lines, value, max(spent, 0), accepted).action != tax.INSIDE
 
 
 def tick(due: Tick, case: Case, facts: Facts, view: Any, now: int) -> Outcome:
@@ -67,18 +82,13 @@ def tick(due: Tick, case: Case, facts: Facts, view: Any, now: int) -> Outcome:
 
 
 def _match_wait(draft: Draft) -> None:
-    inventory = draft.inventory
-    if inventory is None or inventory.status != states.SENT:
+    """100 when the documents are not there in time; a wait that began anew later has a timer of its own."""
+    inventory, wait_days = draft.inventory, draft.view.get("clearance.match_wait_days")
+    if inventory is None or inventory.status != states.SENT or wait_days is None:
         return
-    absent = [
-        name
-        for name, there in (
-            ("CEB311", draft.order is not None),
-            ("CEB411", bool(draft.payments)),
-            ("CEB511", draft.waybill_part is not None),
-        )
-        if not there
-    ]
+    if draft.now + SAID_LATE_MS_MAX < inventory.said + int(wait_days) * DAY_MS:
+        return
+    absent = absent_documents(draft, inventory)
     reason = Reason("MATCH-MISSING", ERROR, "CEB621/orderNo", inventory.orderNo, ", ".join(absent))
     draft.why.append(reason)
     refuse_inventory(draft, inventory, [reason])

@@ -16,8 +16,8 @@ from msgspec.structs import replace
 
 from cebport.clearance import books, states, tax
 from cebport.clearance.draft import Draft, day8, receipt_guid
+from cebport.clearance.match import DOCUMENT_NAMES, match, tax_total
 from cebport.clearance.match import codes as match_codes
-from cebport.clearance.match import match, tax_total
 from cebport.clearance.parts import Bill, Hold, InventoryPart, PaymentPart, Reason, WaybillPart, case_key
 from cebport.clearance.receipts import BUILDERS, bill_receipt, info_of, words
 from cebport.clearance.taking import timer_in
@@ -65,6 +65,18 @@ def conclude(draft: Draft) -> None:
 def documents_needed(view: Any, mode: str) -> tuple[str, ...]:
     """Which documents the inventory waits for and is matched with: the practice's, else the law's of the mode."""
     return view.practice.get("documents") or view.get("duty.documents." + mode) or ALL_DOCUMENTS
+
+
+def absent_documents(draft: Draft, inventory: InventoryPart) -> list[str]:
+    """The messages that the inventory still waits for."""
+    needed = documents_needed(draft.view, inventory.tradeMode)
+    waybill = draft.waybill_part
+    there = {
+        "order": draft.order is not None and draft.order.status in DECLARED,
+        "payment": "payment" not in needed or _payment(draft) is not None,
+        "waybill": "waybill" not in needed or (waybill is not None and waybill.status in DECLARED),
+    }
+    return [DOCUMENT_NAMES[name] for name in ALL_DOCUMENTS if not there[name]]
 
 
 DECLARED = frozenset({states.SENT, states.STORED})
@@ -177,11 +189,15 @@ def waits_for_tally(draft: Draft, inventory: InventoryPart) -> bool:
     return bool(draft.view.get("duty.tally")) and inventory.tradeMode in modes and not draft.arrived
 
 
-def release(draft: Draft, *, full: bool) -> None:
-    """800 with the bill (816), and 899 at once where no day lies between."""
+def release(draft: Draft, *, full: bool, law: Any = None) -> None:
+    """800 with the bill (816), and 899 at once where no day lies between.
+
+    full: the limits sent it to full taxation; law: the view whose rates hold, when it is not today's.
+    """
     inventory = draft.inventory
     assert inventory is not None
-    made = tax.assess(inventory.lines, inventory.freight, inventory.insuredFee, draft.view, full=full)
+    made = tax.assess(inventory.lines, inventory.freight, inventory.insuredFee,
+                      law if law is not None else draft.view, full=full)
     draft.why.extend(made.reasons)
     if made.missing:
         draft.why.extend(Reason("LAW-RATE-MISSING", "warning", "CEB621/gcode", code) for code in made.missing)

@@ -7,7 +7,7 @@ reads a clock, a random number or the outside; numbers come ready from the facts
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, NamedTuple, Protocol
@@ -29,6 +29,7 @@ from cebport.clearance.parts import (
     WaybillChange,
 )
 from cebport.clearance.receipts import Receipt
+from cebport.values import BEIJING
 
 
 class Numbers(Protocol):
@@ -90,6 +91,11 @@ def receipt_guid(document_guid: str, status: int, time_ms: int) -> str:
 @lru_cache(maxsize=4096)
 def _guid_end(status: int, time_ms: int) -> str:
     return f"{((time_ms & 0x3FFFFFFFFF) << 10) | (status & 0x3FF):012X}"
+
+
+def day_of(time_ms: int) -> date:
+    """The calendar day in China of a moment in ms since 1970."""
+    return datetime.fromtimestamp(time_ms // 1000, BEIJING).date()
 
 
 @lru_cache(maxsize=64)

@@ -7,13 +7,12 @@ voids the bill (a part that stays is billed anew).
 
 from __future__ import annotations
 
-from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from cebport.clearance import books, states
 from cebport.clearance.conclude import free_documents, give_back_year, say, summary_timer
-from cebport.clearance.draft import Draft, day8, receipt_guid
+from cebport.clearance.draft import Draft, day8, day_of, receipt_guid
 from cebport.clearance.parts import (
     Bill,
     BillLine,
@@ -26,7 +25,7 @@ from cebport.clearance.parts import (
 from cebport.clearance.receipts import bill_receipt, bill_state_receipt, explained
 from cebport.clearance.taking import admission, announce, pre_number, refuse
 from cebport.faults import ERROR
-from cebport.values import BEIJING, FEN, ZERO, plain
+from cebport.values import FEN, ZERO, plain
 
 
 def _held(documents: tuple[Any, ...], part: Any) -> Any:
@@ -102,7 +101,7 @@ def _window(draft: Draft, part: ReturnPart) -> Reason | None:
     days = draft.view.get("window.return_apply_days")
     if days is None:
         return None
-    gone_days = (draft.view.day - datetime.fromtimestamp(draft.released_at // 1000, BEIJING).date()).days
+    gone_days = (draft.view.day - day_of(draft.released_at)).days
     if gone_days <= int(days):
         return None
     return Reason("RETURN-WINDOW", ERROR, "CEB625/appTime", f"{gone_days}", f"{days}")
