@@ -92,9 +92,9 @@ def take_waybill(draft: Draft, part: WaybillPart) -> None:
 
 
 def take_signed_for(draft: Draft, part: SignedForPart) -> None:
-    """513: changes only the waybill's state; early ones wait for their waybill."""
+    """513: changes only the waybill's state; early ones wait for their waybill; what is stored stays."""
     held = draft.signed_for
-    reason = admission("waybill_state", part, held, in_use=False)
+    reason = admission("waybill_state", part, held, held is not None and held.status == states.STORED)
     if reason is not None:
         refuse(draft, "waybill_state", part, reason)
         return
@@ -117,15 +117,20 @@ def take_inventory(draft: Draft, part: InventoryPart) -> None:
     """621. One living inventory an order; preNo stays with (copNo, agentCode) through changes and new declarations."""
     held = draft.inventory
     same = held is not None and (held.copNo, held.agentCode) == (part.copNo, part.agentCode)
+    before = _declared_before(draft, part) if draft.past else None
     reason = _inventory_admission(draft, part, held if same else None, held)
+    if reason is None and not same and before is not None and part.appTime <= before.appTime:
+        reason = Reason("KEY-STALE", ERROR, "inventory", part.appTime, before.appTime)
+    earlier = held.preNo if same else before.preNo if before is not None else ""
+    if earlier:
+        part = draft.said(part, preNo=earlier)
     if reason is not None:
         refuse(draft, "inventory", part, reason)
         return
     if held is not None and (not same or held.status not in (states.STASHED, states.SENT)):
         draft.past = (*draft.past, Past(held.copNo, held.agentCode, held.preNo, held.invtNo, held.status, held.appTime))
-    earlier = held.preNo if same else next(
-        (p.preNo for p in draft.past if (p.copNo, p.agentCode) == (part.copNo, part.agentCode)), "")
-    part = draft.said(part, preNo=earlier or pre_number(draft, "B"))
+    if not earlier:
+        part = draft.said(part, preNo=pre_number(draft, "B"))
     taken = announce(draft, "inventory", part, held.said if held is not None else 0)
     draft.inventory = taken
     draft.hold, draft.bill, draft.released_at, draft.closed_at = None, None, 0, 0
@@ -135,6 +140,12 @@ def take_inventory(draft: Draft, part: InventoryPart) -> None:
         wait_days = draft.view.get("clearance.match_wait_days")
         if wait_days is not None and draft.inventory.status == states.SENT:
             draft.timers.append(timer_in("match_wait", draft, int(wait_days)))
+
+
+def _declared_before(draft: Draft, part: InventoryPart) -> Past | None:
+    """The last earlier declaration of the parcel under the same own number."""
+    key = (part.copNo, part.agentCode)
+    return next((past for past in reversed(draft.past) if (past.copNo, past.agentCode) == key), None)
 
 
 def _inventory_admission(
@@ -148,10 +159,11 @@ def _inventory_admission(
             return Reason("KEY-ORDER-DECLARED", ERROR, "inventory", part.copNo, held.copNo)
     change_open = states.table()["change_open"]
     in_use = same is not None and same.status not in change_open
-    if part.appType == "1" and same is not None and same.status == states.GONE_BACK:
-        reason = None
-    else:
-        reason = admission("inventory", part, same, in_use)
+    reason = admission("inventory", part, same, in_use)
+    if reason is None and same is not None and same.status == states.SENT:
+        declared = (same.logisticsNo, same.logisticsCode)
+        if (part.logisticsNo, part.logisticsCode) != declared:
+            return Reason("KEY-WAYBILL-CHANGED", ERROR, "CEB621/logisticsNo", part.logisticsNo, same.logisticsNo)
     if reason is None and draft.link and draft.link != draft.key:
         return Reason("KEY-WAYBILL-USED", ERROR, "CEB621/logisticsNo", part.logisticsNo, draft.link.split("|")[0])
     return reason

@@ -28,15 +28,16 @@ MESSAGE_OF = {
     "return": "CEB625Message",
     "tally": "CEB711Message",
 }
-FREE = frozenset({states.DELETED, states.REFUSED_100, states.STASHED})
+FREE = frozenset({states.DELETED, states.REFUSED_100, states.STASHED, states.GONE_BACK})
 """States in which a business key may be declared anew."""
 
 
 def admission(kind: str, part: Any, held: Any, in_use: bool) -> Reason | None:
     """Whether the business key lets the document in: None, or why not (已存在、不存在、状态不允许、过期).
 
-    held: the document now stored under the key. An appType 1 may replace a stash, a deleted or a refused
-    document; 2 and 3 need one that is alive, not in use, and not newer.
+    held: the document now stored under the key. An appType 1 may replace a stash, a deleted, refused or
+    cancelled document; 2 and 3 need one that is alive, not in use, and not newer. The very same document once
+    more (same guid and appTime) does nothing again, whatever became of it.
     """
     if part.appType == "1":
         if held is not None and held.status not in FREE:
@@ -45,12 +46,20 @@ def admission(kind: str, part: Any, held: Any, in_use: bool) -> Reason | None:
         return Reason("KEY-MISSING", ERROR, kind, f"appType {part.appType}", "1")
     elif in_use:
         return Reason("KEY-STATE", ERROR, kind, f"appType {part.appType}", "")
+    if held is not None and part.guid == held.guid and is_repeated(part, held):
+        return Reason("KEY-REPEATED", ERROR, kind, part.guid, part.appTime)
     if held is not None and part.appTime < held.appTime:
         return Reason("KEY-STALE", ERROR, kind, part.appTime, held.appTime)
     return None
 
 
-CODE_OF_REASON = {"KEY-EXISTS": "exists", "KEY-MISSING": "missing", "KEY-STATE": "state", "KEY-STALE": "stale",
+def is_repeated(part: Any, held: Any) -> bool:
+    """Whether a document of the same guid is the stored one again and not a step further with it."""
+    return (part.appTime, part.appType, part.appStatus) == (held.appTime, held.appType, held.appStatus)
+
+
+CODE_OF_REASON = {"KEY-EXISTS": "exists", "KEY-REPEATED": "exists", "KEY-WAYBILL-CHANGED": "content",
+                  "KEY-MISSING": "missing", "KEY-STATE": "state", "KEY-STALE": "stale",
                   "KEY-WAYBILL-USED": "content", "KEY-ORDER-DECLARED": "exists",
                   "REQUEST-NO-INVENTORY": "inventory", "REQUEST-OTHER-PARTY": "declarant", "REQUEST-STATE": "state",
                   "RETURN-WINDOW": "state", "RETURN-LINE": "line", "RETURN-QUANTITY": "line"}
