@@ -69,24 +69,15 @@ class _Entity(NamedTuple):
     make: Callable[..., Any]
     width: int
     index: dict[str, int]  # {namespace}name -> place in the row
-    decimals: tuple[int, ...]
-    ints: tuple[int, ...]
-    fixed: tuple[tuple[int, str], ...]
+    conversions: tuple[tuple[int, Callable[[str], Any]], ...]
     elements: tuple[int, ...]
 
     def record(self, row: Row) -> Any:
         """The record of a row of texts; None = the element is absent."""
-        for at in self.decimals:
+        for at, convert in self.conversions:
             text = row[at]
             if text is not None:
-                row[at] = Decimal(text)
-        for at in self.ints:
-            text = row[at]
-            if text is not None:
-                row[at] = int(text)
-        for at, value in self.fixed:
-            if row[at] == "":
-                row[at] = value
+                row[at] = convert(text)
         return self.make(*row)
 
 
@@ -94,18 +85,18 @@ class _Entity(NamedTuple):
 def _entity(name: str) -> _Entity:
     """The reading of one entity; both schema versions have the same fields in the same order."""
     fields = list(enumerate(ENTITIES[NEWEST][name]))
-
-    def of(kind: str) -> tuple[int, ...]:
-        return tuple(at for at, field in fields if field.type == kind)
-
+    conversions: list[tuple[int, Callable[[str], Any]]] = []
+    for at, field in fields:
+        if field.type in ("decimal", "int"):
+            conversions.append((at, Decimal if field.type == "decimal" else int))
+        elif field.fixed:
+            conversions.append((at, {"": field.fixed, field.fixed: field.fixed}.__getitem__))
     return _Entity(
         make=RECORDS[name],
         width=len(fields),
         index={f"{{{NAMESPACE}}}{field.name}": at for at, field in fields},
-        decimals=of("decimal"),
-        ints=of("int"),
-        fixed=tuple((at, field.fixed) for at, field in fields if field.fixed),
-        elements=of("element"),
+        conversions=tuple(conversions),
+        elements=tuple(at for at, field in fields if field.type == "element"),
     )
 
 
@@ -168,11 +159,13 @@ def documents_by_text(tree: Tree) -> tuple[Document, ...] | None:
         return None
     shape = tree.shape
     tail = f"</{colon}{tree.type}" if shape.receipt else f"<{colon}BaseTransfer"
-    end = text.find(tail, opening.end())
-    empties = text.find("/>", opening.end(), end) >= 0
-    reader = _TextReader(text, "&" in text, empties)
-    documents, at = reader.documents(_plan(tree.type, colon, empties), opening.end())
-    return documents if documents and text.startswith(tail, at) else None
+    documents: list[Document] = []
+    at = opening.end()
+    for empties in (False, True):
+        at = _read(text, at, _plan(tree.type, colon, empties), "&" in text, documents)
+        if documents and text.startswith(tail, at):
+            return tuple(documents)
+    return None
 
 
 @lru_cache(maxsize=64)
@@ -182,8 +175,12 @@ def _start_tag(name: str) -> re.Pattern[str]:
 
 
 class _Plan(NamedTuple):
-    """The expressions of one kind of message: a document's start with its head, a line, its end."""
+    """The expressions of one kind of message: a document's start with its head, a line, its end.
 
+    empties: whether <a/> is understood, at two groups a field, the text and the mark of emptiness.
+    """
+
+    empties: bool
     head: re.Pattern[str]
     line: re.Pattern[str] | None
     end: re.Pattern[str] | None
@@ -196,8 +193,9 @@ def _plan(message: str, colon: str, empties: bool) -> _Plan:
     shape = MESSAGES[message]
     head = _expression(shape.head, colon, empties)
     if not shape.group:
-        return _Plan(re.compile(head), None, None, _entity(shape.head), None)
+        return _Plan(empties, re.compile(head), None, None, _entity(shape.head), None)
     return _Plan(
+        empties,
         re.compile(rf"<{colon}{shape.group}>\s*+{head}"),
         re.compile(_expression(shape.line, colon, empties)) if shape.line else None,
         re.compile(rf"</{colon}{shape.group}>\s*+"),
@@ -207,7 +205,7 @@ def _plan(message: str, colon: str, empties: bool) -> _Plan:
 
 
 def _expression(name: str, colon: str, empties: bool) -> str:
-    """An entity spelled out. With ``empties`` a field has two groups: its text, and whether it is <a/>."""
+    """An entity spelled out."""
     parts = [rf"<{colon}{name}>\s*+"]
     for field in ENTITIES[NEWEST][name]:
         tag = f"{colon}{field.name}"
@@ -219,46 +217,39 @@ def _expression(name: str, colon: str, empties: bool) -> str:
     return "".join(parts) + rf"</{colon}{name}>\s*+"
 
 
-class _TextReader:
-    """Reads rows from one text."""
-
-    def __init__(self, text: str, references: bool, empties: bool) -> None:
-        self.text = text
-        self.references = references
-        self.empties = empties
-
-    def documents(self, plan: _Plan, at: int) -> tuple[tuple[Document, ...], int]:
-        """The documents from ``at`` on, and where they end; a document that does not match ends them."""
-        found, text, line, end = [], self.text, plan.line, plan.end
-        head_record = plan.head_entity.record
-        line_record = plan.line_entity.record if plan.line_entity else None
-        head_match, row = plan.head.match, self.row
-        while (match := head_match(text, at)) is not None:
-            head, after = head_record(row(match)), match.end()
-            lines = []
-            if line is not None and line_record is not None:
-                while (match := line.match(text, after)) is not None:
-                    lines.append(line_record(row(match)))
-                    after = match.end()
-            if end is not None:
-                match = end.match(text, after)
-                if match is None:
-                    break
+def _read(text: str, at: int, plan: _Plan, references: bool, documents: list[Document]) -> int:
+    """Read documents from ``at`` on as long as they match; returns where they end."""
+    line, end, empties = plan.line, plan.end, plan.empties
+    head_record = plan.head_entity.record
+    line_record = plan.line_entity.record if plan.line_entity else None
+    head_match = plan.head.match
+    while (match := head_match(text, at)) is not None:
+        head, after = head_record(_row(match, empties, references)), match.end()
+        lines = []
+        if line is not None and line_record is not None:
+            while (match := line.match(text, after)) is not None:
+                lines.append(line_record(_row(match, empties, references)))
                 after = match.end()
-            found.append(Document(head, tuple(lines)))
-            at = after
-        return tuple(found), at
+        if end is not None:
+            match = end.match(text, after)
+            if match is None:
+                break
+            after = match.end()
+        documents.append(Document(head, tuple(lines)))
+        at = after
+    return at
 
-    def row(self, match: re.Match[str]) -> Row:
-        """The texts of one entity."""
-        if self.empties:
-            groups = match.groups()
-            row = ["" if empty else text for text, empty in zip(groups[::2], groups[1::2], strict=True)]
-        else:
-            row = list(match.groups())
-        if self.references:
-            row = [_dereferenced(text) if text is not None and "&" in text else text for text in row]
-        return row
+
+def _row(match: re.Match[str], empties: bool, references: bool) -> Row:
+    """The texts of one entity."""
+    if empties:
+        groups = match.groups()
+        row = ["" if empty else text for text, empty in zip(groups[::2], groups[1::2], strict=True)]
+    else:
+        row = list(match.groups())
+    if references:
+        row = [_dereferenced(text) if text is not None and "&" in text else text for text in row]
+    return row
 
 
 def _dereferenced(text: str) -> str:

@@ -14,6 +14,8 @@ from collections import Counter
 from collections.abc import Iterator
 from difflib import get_close_matches
 from functools import lru_cache
+from io import BytesIO
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -49,8 +51,9 @@ XS = "http://www.w3.org/2001/XMLSchema"
 BLANKS = " \t\r\n"
 FAULTS_MAX = 10_000
 """More faults than this are not listed: they are read by people, and each costs memory."""
-INT_TYPES = {"int": (-(1 << 31), (1 << 31) - 1), "short": (-(1 << 15), (1 << 15) - 1), "byte": (-128, 127)}
-"""xs:int and what may stand for it by xsi:type, with their ranges."""
+SIBLINGS_MAX = 2000
+INT_MIN, INT_MAX = -(1 << 31), (1 << 31) - 1
+SIGNATURE_TAG = f"{{{DS_NAMESPACE}}}Signature"
 SIGNATURE_WORDS = ("签名", "signature")
 MISSING, UNKNOWN, ORDER, REPEATED, TOO_MANY = (f"CEB-SCHEMA-{n:03}" for n in range(1, 6))
 EMPTY, TOO_LONG, LENGTH = (f"CEB-SCHEMA-{n:03}" for n in range(6, 9))
@@ -62,9 +65,28 @@ def schema_faults(tree: Tree, schema: str = NEWEST) -> list[Fault]:
     Raises ValueError for a schema version that there is not.
     """
     judge = _judge(schema)
+    if _many_siblings(tree) and not _streams(tree.data, judge) and (faults := walk(tree.root, schema)):
+        return faults
     if judge.validate(tree.root):
         return []
     return walk(tree.root, schema) or [_last_resort(judge)]
+
+
+def _many_siblings(tree: Tree) -> bool:
+    """Whether one parent may have so many children that libxml2's report of their faults gets slow.
+
+    lxml notes a path with each finding and counts siblings for it: 100,000 faulty lines take minutes. Only
+    parents with an unbounded model matter; elsewhere a child too many ends the validation of the others.
+    """
+    root, shape = tree.root, tree.shape
+    if shape.documents_max is None and len(root) > SIBLINGS_MAX:
+        return True
+    if shape.line and shape.lines_max is None and any(len(group) > SIBLINGS_MAX for group in root):
+        return True
+    last = root[-1] if len(root) else None
+    if last is None or last.tag != SIGNATURE_TAG:
+        return False
+    return sum(1 for _ in islice(last.iter(), SIBLINGS_MAX + 1)) > SIBLINGS_MAX
 
 
 def soften(faults: list[Fault]) -> list[Fault]:
@@ -82,6 +104,21 @@ def _known_live(found: Fault) -> bool:
     if found.code == UNKNOWN:
         return name in seen.extra
     return found.code in (MISSING, EMPTY, TOO_LONG, LENGTH) and name in seen.loose
+
+
+def _streams(data: bytes, judge: Any) -> bool:
+    """Whether the text is valid as a stream, in which a finding has no path; repeated ids are not found so."""
+    try:
+        for _, element in etree.iterparse(
+            BytesIO(data), events=("end",), schema=judge, resolve_entities=False, no_network=True
+        ):
+            element.clear()
+            parent = element.getparent()
+            while element.getprevious() is not None:
+                del parent[0]
+    except etree.XMLSyntaxError:
+        return False
+    return True
 
 
 @lru_cache(maxsize=len(VERSIONS))
@@ -162,7 +199,7 @@ def _message_slots(name: str) -> tuple[Slot, ...]:
     if not shape.receipt:
         slots += [_entity_slot(entity, low, high) for entity, (low, high) in TAIL.items()]
         needed = int(shape.signature == "required")
-        slots.append(Slot(f"{{{DS_NAMESPACE}}}Signature", needed, 1, *SIGNATURE_WORDS))
+        slots.append(Slot(SIGNATURE_TAG, needed, 1, *SIGNATURE_WORDS))
     return tuple(slots)
 
 
@@ -394,13 +431,10 @@ class _Walker:
         if field.type == "element":
             yield from self.extension(element, path)
             return
-        kind = "int"
-        if field.type == "int" and field.digits is None:
-            namespace, name = _split(_qname(element, element.get(f"{{{XSI}}}type") or ""))
-            kind = name if namespace == XS and name in INT_TYPES else "int"
-            yield from self.attributes(element, path, type_name=f"{{{XS}}}{kind}")
-        else:
-            yield from self.attributes(element, path)
+        if field.type == "int" and field.digits is None and f"{{{XSI}}}type" in element.attrib:
+            yield from self.retyped(element, "int", path)
+            return
+        yield from self.attributes(element, path)
         children = _elements(element)
         if children:
             yield self.make("CEB-SCHEMA-020", path, found=_local(children[0].tag))
@@ -412,9 +446,16 @@ class _Walker:
         if field.type == "text":
             yield from self.text(text, field, path)
         elif field.type == "int":
-            yield from self.whole(text, field, path, kind)
+            yield from self.whole(text, field, path)
         else:
             yield from self.decimal(text, field, path)
+
+    def retyped(self, element: Any, simple: str, path: str) -> Iterator[Fault]:
+        """An element of a built-in type that names another by xsi:type: libxml2 knows which may stand for it."""
+        alone = etree.Element("v", element.attrib, nsmap=element.nsmap)
+        alone.text = "".join(_pieces(element))
+        if _elements(element) or not _simple_judge(simple).validate(alone):
+            yield self.make("CEB-SCHEMA-021", path, found=element.get(f"{{{XSI}}}type"))
 
     def extension(self, element: Any, path: str) -> Iterator[Fault]:
         """The one element of any kind that ExtendMessage/Message may hold."""
@@ -440,14 +481,13 @@ class _Walker:
         elif field.max is not None and count > field.max:
             yield self.make(TOO_LONG, path, **values)
 
-    def whole(self, text: str, field: Field, path: str, kind: str) -> Iterator[Fault]:
+    def whole(self, text: str, field: Field, path: str) -> Iterator[Fault]:
         """An integer within the range of its type, with so many digits."""
-        low, high = INT_TYPES[kind]
-        values = {"found": text, "expected": f"{low}..{high}", "zh": field.zh, "en": field.en}
+        values = {"found": text, "expected": f"{INT_MIN}..{INT_MAX}", "zh": field.zh, "en": field.en}
         bare = text.strip(BLANKS)
         if not bare:
             yield self.make("CEB-SCHEMA-010", path, **values, **_empty_words(field))
-        elif not _WHOLE.fullmatch(bare) or not low <= _int(bare) <= high:
+        elif not _WHOLE.fullmatch(bare) or not INT_MIN <= _int(bare) <= INT_MAX:
             yield self.make("CEB-SCHEMA-012", path, **values)
         elif field.digits is not None and len(str(abs(_int(bare)))) > field.digits:
             yield self.make("CEB-SCHEMA-013", path, **{**values, "expected": field.digits})
@@ -474,6 +514,9 @@ class _Walker:
     def signature_part(self, element: Any, type_name: str, path: str) -> Iterator[Fault]:
         """An element of the Signature, of a type of DS_TYPES or a simple one."""
         kind = DS_TYPES.get(type_name)
+        if kind is None and f"{{{XSI}}}type" in element.attrib:
+            yield from self.retyped(element, type_name, path)
+            return
         if kind is None or kind.content is None:
             yield from self.attributes(element, path, type_name=_ds_type(type_name))
             yield from self.signature_text(element, kind.text if kind else type_name, path)
