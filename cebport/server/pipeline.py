@@ -81,7 +81,7 @@ class Prepared:
 class Pipeline:
     """The walk with everything it needs; one a worker process."""
 
-    def __init__(self, store: Store, policy: Policy, trust: TrustStore, filings: Filings, *, profile: str,
+    def __init__(self, store: Store, policy: Policy, trust: TrustStore, filings: Filings, *, profile: str | None,
                  clock: Callable[[], datetime], code: str = "") -> None:
         self.store, self.policy, self.trust, self.filings = store, policy, trust, filings
         self.profile, self.clock, self.code = profile, clock, code

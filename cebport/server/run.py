@@ -30,6 +30,8 @@ from cebport.server.store.store import Store
 log = logging.getLogger("cebport")
 MESSAGES_A_CLAIM = 8
 PEER = "folder"
+OF_THE_PLACE = "place"
+"""A profile setting: each case by the profile that its own place has on the day."""
 IDLE_SECONDS = 0.02
 RESTARTS_MAX = 50
 BACKLOG_MESSAGES_MAX = 512
@@ -53,9 +55,11 @@ def pipeline_of(store: Store, settings: Settings, on: datetime | None) -> Pipeli
     from cebport.policy import Policy
 
     policy = Policy.load(overlays=settings.overlays)
-    if settings.profile not in policy.profiles:
-        raise SettingsError(note=f"profile {settings.profile!r}: there are {', '.join(policy.profiles)}")
-    return Pipeline(store, policy, TrustStore.load(settings.trust), Filings(store), profile=settings.profile,
+    if settings.profile != OF_THE_PLACE and settings.profile not in policy.profiles:
+        raise SettingsError(
+            note=f"profile {settings.profile!r}: there are {', '.join((OF_THE_PLACE, *policy.profiles))}")
+    profile = None if settings.profile == OF_THE_PLACE else settings.profile
+    return Pipeline(store, policy, TrustStore.load(settings.trust), Filings(store), profile=profile,
                     clock=clock_of(on), code=__version__)
 
 

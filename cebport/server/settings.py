@@ -26,6 +26,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     store: str = "sqlite:///cebport.db"
     keys: str | None = None
     profile: str = "national"
+    """A profile of policy/tables/profiles.yaml, or "place": what each place has on the day."""
     trust: tuple[str, ...] = ()
     filings: str | None = None
     overlays: tuple[str, ...] = ()
