@@ -46,6 +46,8 @@ class Reply(Struct, frozen=True, array_like=True, gc=False):
     copies: tuple[str, ...] = ()
     wrapped: bool = False
     """Whether the declaration came in a DXP envelope: its receipts then go in one too."""
+    inbox: int = 0
+    """The message that is answered, whichever later one caused the receipt: sent again, it gets it again."""
 
 
 class Line(Struct, frozen=True, array_like=True, gc=False):

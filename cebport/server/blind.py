@@ -49,7 +49,7 @@ class Blinder:
     def parts(self, message: Message, inbox: int, *, wrapped: bool) -> list[Any]:
         """The parts of a declaration, in the order of its documents. ``wrapped``: it came in an envelope."""
         make = self._makers[message.type]
-        reply = reply_of(message, wrapped=wrapped)
+        reply = reply_of(message, inbox, wrapped=wrapped)
         return [make(document, inbox, index, reply) for index, document in enumerate(message.documents, 1)]
 
     def name(self, value: str) -> Blind:
@@ -149,9 +149,9 @@ class Blinder:
                          reply)
 
 
-def reply_of(message: Message, *, wrapped: bool) -> Reply:
+def reply_of(message: Message, inbox: int, *, wrapped: bool) -> Reply:
     """Where the receipts of a message go: its sender's DXP id and the subscribers of receipts."""
     transfer = message.transfer
     copies = tuple(address for address, what in envelope.copies(message) if what in ("ALL", "RET")) if (
         message.subscribes) else ()
-    return Reply(transfer.dxpId if transfer is not None else "", copies, wrapped)
+    return Reply(transfer.dxpId if transfer is not None else "", copies, wrapped, inbox)

@@ -233,7 +233,7 @@ class Work:
         return outcome.event
 
     def send(self, receipts: Iterable[Receipt], inbox: int, created_at: int) -> None:
-        """Put receipts into the outbox: one row a type and receiver, at most 100 documents a row."""
+        """Put receipts into the outbox: one row a type, answered message and receiver, of at most 100 documents."""
         grouped: dict[tuple[str, Any], list[Any]] = {}
         for receipt in receipts:
             held = grouped.get((receipt.type, receipt.reply))
@@ -246,7 +246,7 @@ class Work:
                 chunk = documents[start : start + 100]
                 blob = hide(encode(chunk))
                 for receiver in (reply.dxp_id, *reply.copies):
-                    rows.append((inbox, kind, receiver, int(reply.wrapped), len(chunk), created_at, blob))
+                    rows.append((reply.inbox or inbox, kind, receiver, int(reply.wrapped), len(chunk), created_at, blob))
 
     def finish(self) -> Writes:
         """What to commit: every changed record with the version it was made from."""

@@ -102,7 +102,7 @@ ORDER BY id LIMIT %s;
 -- name: mark_sent
 UPDATE outbox SET state = 2 WHERE id = ANY (%s::bigint[]);
 -- name: send_again
-UPDATE outbox SET state = 0 WHERE inbox = %s AND state = 2;
+UPDATE outbox SET state = 0 WHERE inbox = %s AND state = 2 AND type <> 'DATA';
 -- name: lease_numbers
 INSERT INTO numbers (name, next) VALUES (%s, 1 + %s::bigint)
 ON CONFLICT (name) DO UPDATE SET next = numbers.next + excluded.next - 1 RETURNING next;

@@ -82,7 +82,7 @@ ORDER BY id LIMIT ?;
 -- name: mark_sent
 UPDATE outbox SET state = 2 WHERE id = ?;
 -- name: send_again
-UPDATE outbox SET state = 0 WHERE inbox = ? AND state = 2;
+UPDATE outbox SET state = 0 WHERE inbox = ? AND state = 2 AND type <> 'DATA';
 -- name: lease_numbers
 INSERT INTO numbers (name, next) VALUES (?, 1 + ?)
 ON CONFLICT (name) DO UPDATE SET next = numbers.next + excluded.next - 1 RETURNING next;
