@@ -21,13 +21,15 @@ from cebport.clearance.match import codes as match_codes
 from cebport.clearance.parts import Bill, Hold, InventoryPart, PaymentPart, Reason, WaybillPart, case_key
 from cebport.clearance.receipts import BUILDERS, bill_receipt, info_of, words
 from cebport.clearance.taking import timer_in
-from cebport.faults import ERROR, WARNING
+from cebport.faults import ERROR, INFO, WARNING
 from cebport.values import plain
 
 YEAR_CODE = "1313"
 ALL_DOCUMENTS = ("order", "payment", "waybill")
 DIRECT_MODES = ("9610",)
 NO_REMARK_BROKEN = frozenset({"listed", "not_required"})
+REMARKS_KEPT = frozenset({"", "bonded_only"})
+"""Remarks that the goods code and the mode settle: a listed line with another one is told."""
 
 
 def conclude(draft: Draft) -> None:
@@ -92,17 +94,21 @@ def _payment(draft: Draft) -> PaymentPart | None:
 
 
 def listing_reasons(draft: Draft, inventory: InventoryPart, reasons: list[Reason]) -> None:
-    """The positive list (正面清单): absence from a full edition refuses, from a loaded sample only warns."""
+    """The positive list (正面清单): absence from a full edition refuses, from a loaded sample only warns.
+
+    A remark that the goods code cannot answer (some goods only, a quantity a year) is told, for people to look.
+    """
     for line in inventory.lines:
         listing = draft.view.listed(line.gcode, inventory.tradeMode)
-        if listing.state in NO_REMARK_BROKEN:
+        if listing.state in NO_REMARK_BROKEN and listing.remark_kind in REMARKS_KEPT:
             continue
         path = f"CEB621/gnum={line.gnum}/gcode"
         if listing.state == "absent":
             severity = ERROR if listing.complete else WARNING
             reasons.append(Reason("LAW-LIST-ABSENT", severity, path, line.gcode, listing.edition))
         else:
-            reasons.append(Reason("LAW-LIST-REMARK", ERROR, path, line.gcode,
+            severity = INFO if listing.state == "listed" else ERROR
+            reasons.append(Reason("LAW-LIST-REMARK", severity, path, line.gcode,
                                   f"{listing.remark or listing.remark_kind} {listing.edition}"))
 
 
