@@ -245,8 +245,9 @@ class Work:
             for start in range(0, len(documents), 100):
                 chunk = documents[start : start + 100]
                 blob = hide(encode(chunk))
+                answered = reply.inbox or inbox
                 for receiver in (reply.dxp_id, *reply.copies):
-                    rows.append((reply.inbox or inbox, kind, receiver, int(reply.wrapped), len(chunk), created_at, blob))
+                    rows.append((answered, kind, receiver, int(reply.wrapped), len(chunk), created_at, blob))
 
     def finish(self) -> Writes:
         """What to commit: every changed record with the version it was made from."""
