@@ -312,6 +312,7 @@ REFUSALS = {
     "certificate as PEM": (lambda x: x.replace(b"<ds:X509Certificate>", b"<ds:X509Certificate>-----BEGIN-----"),
                            "CEB-SIGN-015"),
     "comment": (lambda x: x.replace(b"<ds:DigestValue>", b"<ds:DigestValue><!---->"), "CEB-SIGN-017"),
+    "comment and element": (lambda x: x.replace(b"<ds:KeyName>", b"<ds:KeyName><!----><ds:a/>"), "CEB-SIGN-005"),
     "instruction": (lambda x: x.replace(b"<ds:SignedInfo>", b"<ds:SignedInfo><?a?>"), "CEB-SIGN-017"),
     "stray text": (lambda x: x.replace(b"<ds:SignedInfo>", b"<ds:SignedInfo>a"), "CEB-SIGN-017"),
     "document type": (lambda x: x.replace(b"<ceb:CEB3", b"<!DOCTYPE a><ceb:CEB3", 1), "CEB-XML-004"),
@@ -356,6 +357,27 @@ def test_unreadable_bytes_are_refused_with_the_faults_of_reading():
         assert found.verdict == "refused" and found.faults
 
 
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(sorted(ALGORITHMS)), st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), max_size=4))
+def test_no_damage_to_a_message_or_its_certificate_raises(algorithm, changes):
+    def damaged(data: bytes) -> bytes:
+        out = bytearray(data)
+        for at, byte in changes:
+            out[at % len(out)] = byte
+        return bytes(out)
+
+    xml, der = signed(algorithm), damaged(card(ALGORITHMS[algorithm]).certificate)
+    text = b"<ds:X509Certificate>" + base64.b64encode(der) + b"</ds:X509Certificate>"
+    trust = store(card("rsa").certificate, ca("sm2").certificate)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for raw in (damaged(xml), xml.replace(block(xml, "X509Certificate"), text)):
+            assert verify(raw, trust, NOW).verdict in VERDICTS
+
+
+VERDICTS = {"strict", "repaired", "unsigned", "invalid", "refused", "untrusted", "expired", "revoked"}
+
+
 # --- what does not fit -----------------------------------------------------------------------------
 
 
@@ -383,6 +405,11 @@ def test_values_that_cannot_be(algorithm, text, code):
     xml = signed(algorithm)
     changed = xml.replace(block(xml, "SignatureValue"), b"<ds:SignatureValue>" + text + b"</ds:SignatureValue>")
     assert (verify(changed).verdict, codes(verify(changed))) == ("invalid", [code])
+
+
+def test_a_signed_info_without_a_canonical_form():
+    found = verify(signed().replace(b"<ds:SignedInfo>", b'<ds:SignedInfo xmlns:r="relative">'))
+    assert (found.verdict, codes(found)) == ("invalid", ["CEB-SIGN-019"])
 
 
 def test_digests_that_cannot_be():

@@ -160,7 +160,7 @@ def _verbatim(tree: Read, signature: Any) -> Canonical | None:
 
 
 def serialised(root: Any, signature: Any, *, comments: bool = False) -> Canonical:
-    """The canonical text as libxml2 writes it, parted where the Signature stands.
+    """The canonical text as libxml2 writes it, parted where the last Signature stands.
 
     comments: leave them in (the signature rules leave them out). Raises etree.C14NError (relative
     namespace names have no canonical form).
@@ -172,14 +172,15 @@ def serialised(root: Any, signature: Any, *, comments: bool = False) -> Canonica
     token = re.compile(
         rb"<!--.*?-->|<\?.*?\?>|<" + re.escape(name) + rb"(?=[ >])|</" + re.escape(name) + rb">", re.DOTALL
     )
-    opening = closing = None
+    opened: list[int] = []
+    start = end = -1
     for found in token.finditer(text):
         if found[0].startswith(b"</"):
-            closing = found
+            start, end = opened.pop(), found.end()
         elif not found[0].startswith((b"<?", b"<!")):
-            opening = found
-    assert opening is not None and closing is not None, "libxml2 writes the element that the tree has"
-    return Canonical(b"", text[: opening.start()], text[closing.end() :])
+            opened.append(found.start())
+    assert start >= 0, "libxml2 writes the element that the tree has"
+    return Canonical(b"", text[:start], text[end:])
 
 
 def canonical_of(tree: Read, signature: Any) -> Canonical:

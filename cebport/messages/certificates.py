@@ -202,15 +202,21 @@ class Certificate:
         if oids == [sm2.OID_PUBLIC_KEY, sm2.OID_CURVE]:
             if len(bits.content) != 66 or bits.content[:2] != b"\0\4":
                 raise ValueError("the SM2 key of the certificate is not an uncompressed point")
+            if not sm2.is_on_curve(bits.content[2:]):
+                raise ValueError("the SM2 key of the certificate is no point of the curve")
             return "sm2", bits.content[2:]
         return oids[-1], b""
 
     @cached_property
     def rsa_key(self) -> RSAPublicKey:
         """The RSA key; only where algorithm is "rsa". Raises ValueError for an unusable key."""
-        key = self.x509.public_key()
+        from cryptography.exceptions import UnsupportedAlgorithm
+
         assert self.algorithm == "rsa"
-        return key  # type: ignore[return-value]
+        try:
+            return self.x509.public_key()  # type: ignore[return-value]
+        except UnsupportedAlgorithm as problem:
+            raise ValueError(str(problem)) from problem
 
     @cached_property
     def fingerprint(self) -> str:
@@ -248,7 +254,7 @@ class Certificate:
             usage = self.x509.extensions.get_extension_for_class(x509.KeyUsage).value
         except x509.ExtensionNotFound as missing:
             return missing.oid == x509.KeyUsage.oid
-        except ValueError:
+        except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
             return False
         return usage.key_cert_sign
 
@@ -293,9 +299,11 @@ def _is_signed_by(issuer: Certificate, oid: str, signed: bytes, signature: bytes
 @lru_cache(CERTIFICATES_CACHED_MAX)
 def read_certificate(der: bytes) -> Certificate:
     """The certificate of these DER bytes, cached. Raises ValueError when they are none."""
+    from cryptography.x509 import InvalidVersion
+
     try:
         return Certificate(der)
-    except (StopIteration, IndexError) as problem:
+    except (StopIteration, IndexError, InvalidVersion) as problem:
         raise ValueError("not the structure of a certificate") from problem
 
 
@@ -402,7 +410,9 @@ def _is_removed(entry: Any) -> bool:
 
 def read_crl(der: bytes) -> RevocationList:
     """The revocation list of these DER bytes. Raises ValueError when they are none."""
+    from cryptography.x509 import InvalidVersion
+
     try:
         return RevocationList(der)
-    except (StopIteration, IndexError) as problem:
+    except (StopIteration, IndexError, InvalidVersion) as problem:
         raise ValueError("not the structure of a revocation list") from problem

@@ -384,6 +384,9 @@ def _match_value(
     except ValueError as problem:
         faults.append(sign_fault("CEB-SIGN-026", path="X509Certificate", found=problem))
         return None
+    except etree.C14NError as problem:
+        faults.append(sign_fault("CEB-SIGN-019", path="SignedInfo", found=problem))
+        return None
     faults.append(sign_fault("CEB-SIGN-022", path="SignatureValue"))
     return None
 

@@ -123,19 +123,17 @@ def _expect(element: Any, names: tuple[str, ...], faults: list[Fault]) -> list[A
     if found == names:
         return children
     faults.append(
-        sign_fault(
-            "CEB-SIGN-005", path=_local(element), found=", ".join(found) or "-", expected=", ".join(names)
-        )
+        sign_fault("CEB-SIGN-005", path=_local(element), found=", ".join(found) or "-", expected=", ".join(names))
     )
     return None
 
 
 def _leaf(element: Any, faults: list[Fault]) -> str:
     """The text of an element that has no child."""
-    if _children(element, faults):
-        faults.append(
-            sign_fault("CEB-SIGN-005", path=_local(element), found=_local(element[0]), expected="-")
-        )
+    children = _children(element, faults)
+    if children:
+        found = ", ".join(map(_local, children))
+        faults.append(sign_fault("CEB-SIGN-005", path=_local(element), found=found, expected="-"))
     return element.text or ""
 
 
@@ -147,9 +145,7 @@ def read_signature(signature: Any, faults: list[Fault]) -> Parts:
         faults.append(sign_fault("CEB-SIGN-013", path="Signature"))
     elif found != ["SignedInfo", "SignatureValue", "KeyInfo"]:
         expected = "SignedInfo, SignatureValue, KeyInfo"
-        faults.append(
-            sign_fault("CEB-SIGN-005", path="Signature", found=", ".join(found) or "-", expected=expected)
-        )
+        faults.append(sign_fault("CEB-SIGN-005", path="Signature", found=", ".join(found) or "-", expected=expected))
     named = dict(zip(reversed(found), reversed(children), strict=True))
     parts = Parts()
     if "SignedInfo" in named:
