@@ -68,7 +68,7 @@ class _Entity(NamedTuple):
 
     make: Callable[..., Any]
     width: int
-    index: dict[str, int]  # {namespace}name -> place in the row
+    places: dict[str, int]  # {namespace}name -> place in the row
     conversions: tuple[tuple[int, Callable[[str], Any]], ...]
     elements: tuple[int, ...]
 
@@ -94,7 +94,7 @@ def _entity(name: str) -> _Entity:
     return _Entity(
         make=RECORDS[name],
         width=len(fields),
-        index={f"{{{NAMESPACE}}}{field.name}": at for at, field in fields},
+        places={f"{{{NAMESPACE}}}{field.name}": at for at, field in fields},
         conversions=tuple(conversions),
         elements=tuple(at for at, field in fields if field.type == "element"),
     )
@@ -123,9 +123,9 @@ def _grouped(tree: Tree, head: str, line: str) -> Iterator[Document]:
 def _record(element: Any, name: str) -> Any:
     entity = _entity(name)
     row: Row = [None] * entity.width
-    index = entity.index
+    places = entity.places
     for child in element:
-        at = index.get(child.tag)  # a comment's tag is a function: not there
+        at = places.get(child.tag)  # a comment's tag is a function: not there
         if at is not None:
             row[at] = (child.text or "") if not len(child) else str(child.xpath("string()"))
             if at in entity.elements:

@@ -141,20 +141,24 @@ def _parser() -> Any:
 _DECLARATION = re.compile(rb"<\?xml\s[^>]*?\?>")
 _DECLARED_ENCODING = re.compile(rb"""\sencoding\s*=\s*["']([^"']*)["']""")
 _PROLOG = re.compile(rb"(?:\s++|<!--.*?-->|<\?.*?\?>)*+", re.DOTALL)
-_NOT_MARKUP = re.compile(rb"<!\[CDATA\[.*?(?:\]\]>|\Z)|<!--.*?(?:-->|\Z)", re.DOTALL)
-_TEXT = re.compile(rb">[^<]*+")
+_SPAN = re.compile(
+    rb"""<!\[CDATA\[.*?(?:\]\]>|\Z)"""
+    rb"""|(?P<other><!--.*?(?:-->|\Z)|<\?.*?(?:\?>|\Z))"""
+    rb"""|(?P<tag><[^\s!?/<>](?:[^<>"']++|"[^"<]*+"|'[^'<]*+')*+>)""",
+    re.DOTALL,
+)
+"""What is not plain text or an end tag: CDATA, which is text, comments and instructions, start tags."""
 _ROOT_NAME = re.compile(rb"<([^\s<>/!?]+)[\s/>]")
 
 
 def _declared(raw: bytes) -> tuple[bytes, str, str]:
     """(bytes without mark, declared name as written, codec); raises Malformed for other encodings."""
-    if not raw.strip():
+    if not raw.removeprefix(BOM).strip():
         raise Malformed(fault("CEB-XML-001"))
     if raw.startswith(NOT_ASCII_BASED) or b"\x00" in raw[:4]:
         raise Malformed(fault("CEB-XML-006", found="UTF-16/UTF-32", expected=ENCODINGS_SAID))
     marked = raw.startswith(BOM)
-    if marked:
-        raw = raw[len(BOM) :]
+    raw = raw.removeprefix(BOM)
     declaration = _DECLARATION.match(raw)
     name = _DECLARED_ENCODING.search(declaration[0]) if declaration else None
     said = name[1].decode("latin-1") if name else "UTF-8"
@@ -213,13 +217,17 @@ def _refuse_costly(data: bytes, attributes: bytes, limits: Limits) -> None:
     """Refuse what would take much memory as a tree, before there is one."""
     if attributes.count(b"=") <= limits.attributes_max and len(data) <= SMALL_BYTES_MAX:
         return
-    markup = _NOT_MARKUP.sub(lambda match: b"" if match[0].startswith(b"<![") else b"<>", data)
-    nodes = markup.count(b"<") - markup.count(b"</")
-    if nodes > limits.nodes_max:
-        raise Malformed(fault("CEB-XML-013", found=nodes, expected=limits.nodes_max))
-    count = _TEXT.sub(b">", markup).count(b"=")
-    if count > limits.attributes_max:
-        raise Malformed(fault("CEB-XML-012", found=count, expected=limits.attributes_max))
+    nodes = count = 0
+    for span in _SPAN.finditer(data):
+        if span.lastgroup is None:
+            continue
+        nodes += 1
+        if span.lastgroup == "tag":
+            count += data.count(b"=", span.start(), span.end())
+        if nodes > limits.nodes_max:
+            raise Malformed(fault("CEB-XML-013", found=f"≥{nodes}", expected=limits.nodes_max))
+        if count > limits.attributes_max:
+            raise Malformed(fault("CEB-XML-012", found=f"≥{count}", expected=limits.attributes_max))
 
 
 def _syntax_fault(error: etree.XMLSyntaxError, data: bytes, limits: Limits) -> Fault:
@@ -237,7 +245,8 @@ def _syntax_fault(error: etree.XMLSyntaxError, data: bytes, limits: Limits) -> F
         except UnicodeDecodeError as decoding:
             return _encoding_fault(data, "UTF-8", decoding.start)
     root = _ROOT_NAME.search(data, _PROLOG.match(data).end())  # type: ignore[union-attr]
-    cut = root is not None and b"</" + root[1] not in data and not data.rstrip().endswith(b"/>")
+    whole = error.code == etree.ErrorTypes.ERR_DOCUMENT_END or data.rstrip().endswith(b"/>")
+    cut = root is not None and not whole and b"</" + root[1] not in data
     return fault("CEB-XML-002" if cut else "CEB-XML-003", detail=detail, **where)
 
 

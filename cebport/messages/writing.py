@@ -77,8 +77,9 @@ def write(message: Message, *, schema: str = NEWEST, dialect: Dialect = DEFAULT)
     return writer.message(message).encode(codec, "strict" if codec in WHOLE_CODECS else "xmlcharrefreplace")
 
 
-def write_values(message_type: str, guid: str, heads: Sequence[Sequence[str | None]],
-                 dialect: Dialect = DEFAULT) -> bytes:
+def write_values(
+    message_type: str, guid: str, heads: Sequence[Sequence[str | None]], dialect: Dialect = DEFAULT
+) -> bytes:
     """A receipt message from the plain values of its head records, each in schema order (None = absent).
 
     The same bytes as ``write`` of the records, without making them: a port sends fifteen receipts a parcel.
@@ -88,8 +89,15 @@ def write_values(message_type: str, guid: str, heads: Sequence[Sequence[str | No
     entity = writer.head
     said = "".join([value for row in heads for value in row if value is not None])
     codec = CODECS[dialect.encoding.upper()]
-    if (entity.special or writer.line is not None or codec not in WHOLE_CODECS or not said.isprintable()
-            or "&" in said or "<" in said or ">" in said):
+    if (
+        entity.special
+        or writer.line is not None
+        or codec not in WHOLE_CODECS
+        or not said.isprintable()
+        or "&" in said
+        or "<" in said
+        or ">" in said
+    ):
         documents = tuple([Document(entity.make(*row)) for row in heads])
         return write(Message(message_type, guid, "1.0", documents), dialect=dialect)
     full, out = entity.full, []
@@ -133,7 +141,8 @@ class _Writer:
 
     def message(self, message: Message) -> str:
         """The text of a whole message."""
-        shape, out = self.shape, []
+        shape = self.shape
+        out: list[str] = []
         for number, document in enumerate(message.documents, 1):
             self.document(document, number, out)
         if not shape.receipt:
