@@ -176,11 +176,12 @@ class Pipeline:
             return one
         message = wire.message_of(tree)
         one.parts = self.blinder.parts(message, row.inbox, wrapped=one.wrapped)
-        one.data_copies = tuple(address for address, what in envelope.copies(message) if what in ("ALL", "DATA"))
         view = self.view(beijing_day(now), "CN")
         if not self._trusted(one, message, tree, view, now):
             return one
         self._checked(one, message, view, now)
+        if len(one.refused) < len(one.parts):
+            one.data_copies = tuple(address for address, what in envelope.copies(message) if what in ("ALL", "DATA"))
         return one
 
     def _trusted(self, one: Prepared, message: Message, tree: Any, view: Any, now: datetime) -> bool:
