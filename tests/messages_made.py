@@ -5,8 +5,11 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 
+import pytest
 from lxml import etree
 
+from cebport.faults import ERROR, Fault, Malformed
+from cebport.messages import wire
 from cebport.messages.shape import DS_NAMESPACE, ENTITIES, MESSAGES, NAMESPACE, NEWEST, Field
 
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
@@ -87,6 +90,27 @@ def made(
 
 def raw_of(root: etree._Element, encoding: str = "UTF-8") -> bytes:
     return etree.tostring(root, xml_declaration=True, encoding=encoding)
+
+
+ORDER = raw_of(made("CEB311Message"))
+"""An order message with everything in it."""
+
+
+def times(name: str, documents: int) -> bytes:
+    """A message of so many equal documents."""
+    raw = raw_of(made(name, full=False, documents=1, lines=1))
+    shape = MESSAGES[name]
+    tag = f"ceb:{shape.group or shape.head}" if not shape.receipt else shape.group or shape.head
+    start, end = raw.index(f"<{tag}>".encode()), raw.index(f"</{tag}>".encode()) + len(tag) + 3
+    return raw[:start] + raw[start:end] * documents + raw[end:]
+
+
+def refused(raw: bytes, limits: wire.Limits = wire.LIMITS) -> list[Fault]:
+    with pytest.raises(Malformed) as caught:
+        wire.parse_tree(raw, limits)
+    for each in caught.value.faults:
+        assert each.severity == ERROR and each.message.zh and each.message.en and each.remedy.zh and each.remedy.en
+    return list(caught.value.faults)
 
 
 # --- breaking --------------------------------------------------------------------------------------

@@ -36,7 +36,7 @@ from cebport.messages.shape import ENTITIES, MESSAGES, NAMESPACE, VERSIONS
 SHARED = Path(os.environ.get("CEBPORT_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 OFFICIAL = {"2022-05": SHARED / "ceb/xsd/2022-05/import.xsd", "2016-08": SHARED / "ceb/xsd/2018/import.xsd"}
 COUNTS = {"CEB-XML-031", "CEB-XML-032", *(shape.full for shape in MESSAGES.values() if shape.full)}
-EXAMPLES = int(os.environ.get("CEBPORT_EXAMPLES", "2500"))
+EXAMPLES = int(os.environ.get("CEBPORT_EXAMPLES", "4000"))
 
 
 @lru_cache(maxsize=4)
