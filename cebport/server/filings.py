@@ -114,4 +114,4 @@ def read_filings(path: Path) -> list[Filing]:
 def file_enterprises(store: Store, filings: Iterable[Filing]) -> None:
     """Put enterprises into the store; a code that is there gets the new entry."""
     with store.transaction():
-        store.engine.many("put_filings", [tuple(filing) for filing in filings])
+        store.engine.many("put_filings", [tuple(filing) for filing in {each.code: each for each in filings}.values()])

@@ -68,26 +68,27 @@ def clear(paths: Iterable[Path], settings: Settings, on: datetime | None = None,
     """Take files and folders through the whole walk and come to rest. Raises SettingsError, ChannelDown."""
     started = time.perf_counter()
     store = Store.open(settings.store, Path(settings.keys) if settings.keys else None)
+    patience = Patience(settings.patience_seconds)
     try:
         if settings.filings:
-            file_enterprises(store, read_filings(Path(settings.filings)))
-        store.release_dead()
-        before = store.totals()["parcels"]
+            filings = read_filings(Path(settings.filings))
+            patience.insist(lambda: file_enterprises(store, filings))
+        patience.insist(store.release_dead)
+        before = patience.insist(store.totals)["parcels"]
         out = FolderOut(Path(settings.receipts))
         runner = _Alone(store, settings, on) if settings.workers <= 1 else _Many(settings, on)
         try:
-            _run(store, runner, files_below(paths), out, settings, clock_of(on), progress)
+            _run(store, runner, files_below(paths), out, patience, clock_of(on), progress)
         finally:
             runner.stop()
-        totals = store.totals()
+        totals = patience.insist(store.totals)
         return Ran(totals, time.perf_counter() - started, before)
     finally:
         store.close()
 
 
-def _run(store: Store, runner: Any, files: Iterable[Path], out: FolderOut, settings: Settings,
+def _run(store: Store, runner: Any, files: Iterable[Path], out: FolderOut, patience: Patience,
          clock: Callable[[], datetime], progress: Progress | None) -> None:
-    patience = Patience(settings.patience_seconds)
     for batch in intake.read_files(files, peer=PEER, clock=clock):
         patience.insist(lambda batch=batch: intake.take(store, batch))
         if progress is not None:
@@ -251,10 +252,11 @@ def worker(settings: Settings, on: datetime | None, stopping: Connection) -> Non
     """One worker process: claim, settle, until the other end of ``stopping`` is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logging.basicConfig(format="%(levelname)s %(message)s")
-    store = Store.open(settings.store, Path(settings.keys) if settings.keys else None, migrate=False)
+    patience = Patience(settings.patience_seconds)
+    keys = Path(settings.keys) if settings.keys else None
+    store = patience.insist(lambda: Store.open(settings.store, keys, migrate=False))
     try:
-        pipeline = pipeline_of(store, settings, on)
-        patience = Patience(settings.patience_seconds)
+        pipeline = patience.insist(lambda: pipeline_of(store, settings, on))
         idle = IDLE_SECONDS / 10
         while not stopping.poll():
             if work_once(pipeline, patience):
