@@ -131,8 +131,8 @@ def _judge(schema: str) -> Any:
 
 def _last_resort(judge: Any) -> Fault:
     """libxml2's own finding, without its words: they quote the value, which may be personal."""
-    error = judge.error_log.last_error
-    return fault("CEB-SCHEMA-099", found=error.type_name, line=error.line)
+    error = judge.error_log.last_error  # another thread may just have emptied the log
+    return fault("CEB-SCHEMA-099", found=error.type_name if error else "", line=error.line if error else 0)
 
 
 # --- the walker ------------------------------------------------------------------------------------
