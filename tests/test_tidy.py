@@ -222,8 +222,11 @@ def test_no_place_is_named_in_code():
     places = [row for row in held["places"] if row["level"] != "nation"]
     names = {row[key] for row in places for key in ("zh", "en", "id") if len(row[key]) > 2 or not row[key].isdigit()}
     sought = re.compile("|".join(sorted(map(re.escape, names), key=len, reverse=True)), re.IGNORECASE)
-    wrong = [f"{file}:{line} {text[:60]}" for file, line, text in strings()
-             if (met := sought.search(text.replace("北京时间", ""))) and (not met[0].isascii() or text.lower() == met[0].lower())]
+    wrong = []
+    for file, line, text in strings():
+        met = sought.search(text.replace("北京时间", ""))
+        if met and (not met[0].isascii() or text.lower() == met[0].lower()):
+            wrong.append(f"{file}:{line} {text[:60]}")
     assert wrong == []
 
 

@@ -169,7 +169,7 @@ def fault_catalogs() -> list[tuple[str, Mapping[str, Mapping[str, Any]]]]:
     from cebport.clearance import receipts
     from cebport.messages import catalog, certificates, envelope, rules
     from cebport.policy import reader
-    from cebport.server import filings
+    from cebport.server import dispatch, filings
 
     return [
         ("Reading and schema 读写与结构", catalog.catalog()),
@@ -177,6 +177,7 @@ def fault_catalogs() -> list[tuple[str, Mapping[str, Mapping[str, Any]]]]:
         ("Signatures, keys, trust 签名与信任", certificates.catalog()),
         ("Envelopes 传输报文", envelope.catalog()),
         ("Decision 比对与判定", receipts.catalog()),
+        ("Messages that nobody may send 不应申报的报文", dispatch.CATALOG),
         ("Filings 企业备案", filings.CATALOG),
         ("Tables of the law 规则表", reader.catalog()),
     ]
