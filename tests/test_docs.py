@@ -145,7 +145,7 @@ def test_decisions_have_the_same_parts():
         text = page.read_text(encoding="utf-8")
         assert re.match(rf"# {page.name[:4]} ", text), page.name
         for part in ("Question", "Choice", "(Given up|Turned down)"):
-            assert re.search(rf"^## {part}", text, re.MULTILINE), f"{page.name}: {part}"
+            assert re.search(rf"^(## |\*\*){part}", text, re.MULTILINE), f"{page.name}: {part}"
 
 
 def test_architecture_is_one_page():
