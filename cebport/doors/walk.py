@@ -87,22 +87,22 @@ def _check_profile(settings: Settings) -> None:
 def run_to_rest(paths: tuple[Path, ...], settings: Settings, on: datetime | None, *, quiet: bool) -> Ran:
     """The run, with a bar while it goes."""
     from cebport.channels.folder import files_below
-    from cebport.server.run import clear
+    from cebport.server.run import BACKLOG_MESSAGES_MAX, clear
 
     speak_of_waiting()
     files = list(files_below(paths))
+    behind = 0 if settings.workers <= 1 else BACKLOG_MESSAGES_MAX
     with screen.progress(say("settling"), len(files), quiet=quiet) as step:
-        settled = 0
-        taken = 0
+        taken = shown = 0
 
         def progress(what: str, count: int) -> None:
-            nonlocal settled, taken
-            if what == "taken":
-                taken += count
-            elif what == "waiting":
-                now = max(settled, taken - count)
-                step(now - settled)
-                settled = now
+            """What is taken is settled before the next batch, or at most a backlog later; at the end we know."""
+            nonlocal taken, shown
+            settled = taken - behind if what == "taken" else taken - count
+            taken += count if what == "taken" else 0
+            if settled > shown:
+                step(settled - shown)
+                shown = settled
 
         return clear(files, settings, on, progress)
 
@@ -173,6 +173,8 @@ def trace_command(number: str, store: str, keys: Path | None, as_json: bool) -> 
 
 def show_story(story: dict[str, Any]) -> None:
     """One parcel for people: documents, decisions with their reasons, receipts, tax."""
+    from cebport.server.dispatch import fault_from
+
     lang = screen.language()
     numbers = [story[name] for name in ("orderNo", "logisticsNo", "invtNo") if story[name]]
     state = screen.coloured(say(story["state"]), {"refused": "31", "released": "32", "closed": "32"}.get(
@@ -185,23 +187,16 @@ def show_story(story: dict[str, Any]) -> None:
                      title=say("documents").capitalize(), right=[4])
     screen.out(say("decisions"))
     for decision in story["decisions"]:
-        receipts = ", ".join(f"{kind} {status}" for kind, status in decision["receipts"])
+        answers = ", ".join(f"{kind} {status}" for kind, status in decision["receipts"])
         said = f"  {clock(decision['at'])}  {words.event_words(decision['event'], lang)}"
-        said += f"  -> {receipts}" if receipts else ""
+        said += f"  -> {answers}" if answers else ""
         screen.out(said + (f"  [{decision['law']}]" if decision["law"] else ""))
-        for why in decision["why"]:
-            _show_reason(why, lang)
+        screen.faults([fault_from(why) for why in decision["why"]], "      ")
     receipts = [(r["type"], r["status"], clock(r["time"]), r["to"] or "-", r["info"]) for r in story["receipts"]]
     if receipts:
         screen.table([say("receipt"), say("status"), say("time"), say("to"), say("words")], receipts,
                      title=say("receipts").capitalize())
     _show_tax(story["tax"])
-
-
-def _show_reason(why: dict[str, Any], lang: str) -> None:
-    heading = screen.coloured(say(why["severity"]), "31" if why["severity"] == "error" else "33")
-    screen.out(f"      {heading} {why['code']}  {why['message'][lang]}")
-    screen.out(f"        {say('source')}: {why['source']}   {say('remedy')}: {why['remedy'][lang]}")
 
 
 def _show_tax(tax: dict[str, Any] | None) -> None:
