@@ -556,6 +556,11 @@ def test_clear_by_a_settings_file(call, traffic, tmp_path):
     assert code == 1 and "window.toml" in err
 
 
+def test_clear_with_the_profile_of_each_place(call, traffic, tmp_path):
+    code, out, _ = call(*clear_arguments(traffic, tmp_path, "--profile", "place", "--json"))
+    assert code == 0 and lines(out, "clear")[0]["parcels"] == PARCELS
+
+
 def test_clear_refuses_what_it_cannot_run_with(call, traffic, tmp_path):
     def tried(*more: object) -> int:
         return call(*clear_arguments(traffic, tmp_path, *more))[0]

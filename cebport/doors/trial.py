@@ -5,7 +5,6 @@ Traffic is made by ``testing``; it is cleared by the same server as any other.
 
 from __future__ import annotations
 
-import resource
 import shutil
 import sys
 import tempfile
@@ -151,12 +150,16 @@ def measured(folder: Path, parcels: int, algorithm: str, workers: int, store: st
 
 
 def _cpu_seconds() -> float:
+    import resource
+
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(each.ru_utime + each.ru_stime for each in used)
 
 
 def _peak_mib() -> float:
     """The largest process: this one or any worker. Linux counts in KiB, macOS in bytes."""
+    import resource
+
     unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
     return max(resource.getrusage(who).ru_maxrss for who in (
         resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) * unit / (1 << 20)

@@ -77,8 +77,9 @@ def settings_of(file: Path | None, asked: dict[str, Any]) -> Settings:
 
 def _check_profile(settings: Settings) -> None:
     from cebport.policy import Policy
+    from cebport.server.run import OF_THE_PLACE
 
-    profiles = Policy.load(overlays=settings.overlays).profiles
+    profiles = (*Policy.load(overlays=settings.overlays).profiles, OF_THE_PLACE)
     if settings.profile not in profiles:
         raise click.UsageError(
             f"--profile: {say('not_a_choice', value=settings.profile, choices=', '.join(profiles))}")

@@ -148,7 +148,7 @@ OPTIONS: dict[str, Words] = {
     "clear.receipts": W("回执目录，每个接收方一个子目录", "folder for receipts, one subfolder a receiver"),
     "clear.filings": W("企业备案 filings.yaml", "filed enterprises, a filings.yaml"),
     "clear.on": W("时钟固定在这一时刻；默认用机器时钟", "fix the clock at this moment; default: the machine's clock"),
-    "clear.profile": W("做法组合：national（默认）、sandbox 等", "profile: national (default), sandbox and others"),
+    "clear.profile": W("做法组合：national（默认）、sandbox 等；place 表示各地用各地的", "profile: national (default), sandbox and others; place: to each place its own"),
     "rebuild.check": W("只比较，不改动", "compare only, change nothing"),
     "backup.out": W("备份文件", "backup file"),
     "restore.verify": W("恢复后从流水重建并比较", "afterwards fold the journal again and compare"),
