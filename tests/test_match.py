@@ -52,8 +52,8 @@ def test_every_link_broken_in_every_order(row: dict[str, Any]) -> None:
         assert reason.severity == row.get("severity", "error")
         left, right = row["fields"]
         assert reason.path == f"{left} ≠ {right}"
-        assert reason.found == row.get("found", None) or reason.found == value_of(made, left)
-        assert reason.expected == row.get("expected", None) or reason.expected == value_of(made, right)
+        assert reason.found == (row["found"] if "found" in row else value_of(made, left))
+        assert reason.expected == (row["expected"] if "expected" in row else value_of(made, right))
         fault = explained(reason)
         for words in (fault.message.zh, fault.message.en):
             assert left in words and right in words and reason.found in words and reason.expected in words
@@ -185,7 +185,8 @@ def test_lines_in_another_sequence_are_the_same_goods() -> None:
 
 
 def test_one_more_decimal_place_is_the_same_amount() -> None:
-    made = papers().with_({"payment.amountPaid": "327.30000", "inventory.lines": {1: {"qty": "1.0", "price": "300.00"}}})
+    lines = {1: {"qty": "1.0", "price": "300.00"}}
+    made = papers().with_({"payment.amountPaid": "327.30000", "inventory.lines": lines})
     port = Port()
     port.send(*made.four())
     assert port.case(made).state == "closed"

@@ -51,14 +51,14 @@ from cebport.clearance.parts import (
     waybill_key,
 )
 from cebport.clearance.receipts import Receipt
-from cebport.messages import wire
+from cebport.messages import documents, wire
+from cebport.messages.documents import Document, Message
 from cebport.policy import Policy
 from cebport.server.blind import Blinder
-from cebport.server.dispatch import write_receipts
 from cebport.server.vault import Vault
 from cebport.testing import builders
 from cebport.testing.builders import Fees, Item, Story
-from cebport.testing.market import Article, City, city, market, person
+from cebport.testing.market import Article, city, market, person
 from cebport.values import BEIJING, parse_time
 
 SECOND, DAY_MS = 1000, 86_400_000
@@ -225,13 +225,6 @@ class Numbers:
         return self.given[series]
 
 
-def law(overlay: str = "", folder: Path | None = None) -> Policy:
-    """The law of the package, or with an overlay (YAML text) laid over it."""
-    if not overlay:
-        return Policy.load()
-    return _laid(overlay)
-
-
 @lru_cache(maxsize=64)
 def _laid(overlay: str) -> Policy:
     with tempfile.TemporaryDirectory() as folder:
@@ -240,11 +233,12 @@ def _laid(overlay: str) -> Policy:
         return Policy.load(overlays=[path])
 
 
-def rows(changes: Mapping[str, Any], *, places: Sequence[str] = (), since: date | None = None) -> Policy:
+def rows(changes: Mapping[str, Any], *, places: Sequence[str] = ()) -> Policy:
     """The law with other values for topics: ``rows({"duty.tally": True})``; practices change the national one."""
     made: dict[str, Any] = {}
     for topic, value in changes.items():
-        row: dict[str, Any] = {"value": value, "since": since, "instrument": "cebport-default", "confidence": "K"}
+        row: dict[str, Any] = {"value": value, "since": date(2013, 1, 1), "until": date(2099, 12, 31),
+                               "instrument": "cebport-default", "confidence": "K"}
         if places:
             row["places"] = list(places)
         if topic.startswith("practice."):
@@ -402,10 +396,6 @@ class Port:
             self.take(self.twice(fall), case)
         self.now = max(self.now, then)
 
-    def close_business(self, part: Any) -> None:
-        """Let the close come where a day lies between."""
-        self.until(self.now)
-
     # ── looking ─────────────────────────────────────────────────────────────────────────────────────
 
     def case(self, of: Papers | Any) -> Case:
@@ -425,19 +415,26 @@ class Port:
         """What the buyer's year holds, CNY."""
         return Decimal(self.quota[(of.inventory.buyerIdNumber.hash, year or self.day.year)]) / 100
 
+    def posted(self, accounts: str) -> Counter[str]:
+        """Sums of the postings by account, of the accounts that begin so; fen."""
+        sums: Counter[str] = Counter()
+        for posting in self.postings:
+            if posting.account.startswith(accounts):
+                sums[posting.account] += posting.amount_fen
+        return sums
+
     def why(self) -> list[Any]:
         """Every reason of the last event."""
         return list(self.events[-1][1].why)
 
     def cancel(self, of: Papers, **changes: Any) -> CancelPart:
         """A cancel of the parcel's inventory, to send."""
-        document = builders.cancel(Random(9), of.story, self.case(of).inventory.invtNo, self._at())
+        document = builders.cancel(Random(9), of.story, self._invt_no(of), self._at())
         return replace(blinder().cancel(document, 0, 1, REPLY), **changes)
 
     def give_back(self, of: Papers, quantities: Mapping[int, Decimal] | None = None, **changes: Any) -> ReturnPart:
         """A return of lines of the parcel, to send."""
-        document = builders.refund(Random(8), of.story, self.case(of).inventory.invtNo, self._at(),
-                                   quantities=quantities)
+        document = builders.refund(Random(8), of.story, self._invt_no(of), self._at(), quantities=quantities)
         return replace(blinder().take_back(document, 0, 1, REPLY), **changes)
 
     def signed_for(self, of: Papers, **changes: Any) -> SignedForPart:
@@ -449,6 +446,11 @@ class Port:
         """A 711 of these parcels."""
         document = builders.tally(Random(6), [one.story for one in of], self._at())
         return replace(blinder().tally(document, 0, 1, REPLY), **changes)
+
+    def _invt_no(self, of: Papers) -> str:
+        case = self.cases.get(case_key(of.order.orderNo, of.order.ebpCode))
+        known = case.inventory.invtNo if case is not None and case.inventory is not None else ""
+        return known or "31182026I000000001"
 
     def _at(self) -> datetime:
         return datetime.fromtimestamp(self.now / 1000, BEIJING)
@@ -513,21 +515,20 @@ class Port:
         """Times of one document rise, ids differ, and every receipt fits the schema."""
         last: dict[tuple[Any, ...], str] = {}
         ids: Counter[str] = Counter()
-        packed: dict[str, list[Any]] = {}
+        made: dict[str, list[Document]] = {}
         for receipt in self.receipts:
             ids[receipt.head[0]] += 1
-            packed.setdefault(receipt.type, []).append(receipt[3:])
+            made.setdefault(receipt.type, []).append(document_of(receipt))
             key = (receipt.type, *echo_of(receipt))
             time = time_of(receipt)
             if not receipt.status.startswith("-"):
                 assert last.get(key, "") < time, f"{key}: {time} does not come after {last[key]}"
                 last[key] = time
         assert not ids or max(ids.values()) == 1, "two receipts with one id"
-        for kind, documents in packed.items():
-            for start in range(0, len(documents), 100):
-                raw = write_receipts(kind, "00000000-0000-4000-8000-000000000001",
-                                     encode(documents[start : start + 100]))
-                faults = wire.schema_faults(wire.parse_tree(raw))
+        for kind, all_of in made.items():
+            for start in range(0, len(all_of), 100):
+                message = Message(f"CEB{kind}Message", "A" * 36, "1.0", tuple(all_of[start : start + 100]))
+                faults = wire.schema_faults(wire.parse_tree(wire.write(message)))
                 assert not faults, [f.message.en for f in faults]
 
     def canonical(self) -> Any:
@@ -537,7 +538,7 @@ class Port:
             "waybills": {key: bare(waybill) for key, waybill in sorted(self.waybills.items())},
             "tallies": {key: bare(one) for key, one in sorted(self.tallies.items())},
             "quota": sorted((account, amount) for account, amount in self.quota.items() if amount),
-            "owed": sorted(+Counter({p.account: 0 for p in self.postings})),
+            "owed": sorted((account, amount) for account, amount in self.posted("tax/").items() if amount),
         }
 
 
@@ -550,10 +551,23 @@ ECHO = {"312": ("ebpCode", "ebcCode", "orderNo"), "412": ("payCode", "payTransac
         "816": ("invtNo", "taxNo"), "818": ("invtNo", "taxNo")}
 
 
+HEADS: dict[str, tuple[Any, Any]] = {
+    "312": (documents.OrderReturn, None), "412": (documents.PaymentReturn, None),
+    "512": (documents.LogisticsReturn, None), "514": (documents.LogisticsStatusReturn, None),
+    "622": (documents.InventoryReturn, None), "624": (documents.InvtCancelReturn, None),
+    "626": (documents.InvtRefundReturn, None), "712": (documents.DeliveryReturn, None),
+    "816": (documents.TaxHeadRd, documents.TaxListRd), "818": (documents.TaxHeadStatus, None),
+}
+
+
+def document_of(receipt: Receipt) -> Document:
+    """The receipt as the document that is written."""
+    head, line = HEADS[receipt.type]
+    return Document(head(*receipt.head), tuple(line(*values) for values in receipt.lines))
+
+
 def head_of(receipt: Receipt) -> dict[str, Any]:
     """The head of a receipt by field name."""
-    from cebport.server.dispatch import HEADS
-
     return dict(zip(HEADS[receipt.type][0].__struct_fields__, receipt.head, strict=False))
 
 
@@ -653,10 +667,3 @@ def errors(port: Port) -> list[str]:
 def all_rules(events: Iterable[tuple[int, Event]]) -> set[str]:
     """Every rule that any event names."""
     return {reason.rule for _, event in events for reason in event.why}
-
-
-__all__ = [
-    "PLAIN", "REPLY", "Article", "City", "Papers", "Port", "Posting", "all_rules", "article", "bare", "blind",
-    "blinder", "changed", "echo_of", "errors", "head_of", "item", "keys_of", "law", "line", "moment", "ms", "papers", "rows", "showing",
-    "table", "time_of", "value_papers", "with_id",
-]
