@@ -6,20 +6,24 @@ from the archive, so that no personal data waits in the outbox.
 
 from __future__ import annotations
 
+import logging
+import traceback
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
 
 from cebport.clearance.draft import receipt_guid
 from cebport.clearance.receipts import time17_of
-from cebport.faults import Catalog, Fault, Malformed, Words, fault_of
+from cebport.faults import Catalog, ChannelDown, Fault, Malformed, SettingsError, Words, fault_of
 from cebport.messages import documents, envelope, wire
 from cebport.messages.documents import Document, Message
-from cebport.server.store.store import OutboxRow, Store
+from cebport.server.store.store import BROKEN, OutboxRow, Store
 from cebport.values import BEIJING
 
+log = logging.getLogger("cebport")
 ROWS_A_BATCH = 64
 ENVELOPE_ANSWER = "DxpRep"
 IMPORT_CENTRE = "DXPEDCCEB0000002"
@@ -57,15 +61,37 @@ class Out(Protocol):
 
 
 def dispatch(store: Store, out: Out, dialect: Any = None) -> int:
-    """Send one batch of waiting rows; how many. Raises ChannelDown: the rows then wait."""
+    """Send one batch of waiting rows; how many. Raises ChannelDown: the rows then wait.
+
+    A row that cannot be written is set aside and logged; it must not hold up those behind it.
+    """
     rows = store.outbox(ROWS_A_BATCH)
+    sent, broken = [], []
     for row in rows:
         kind = f"CEB{row.type}Message" if row.type.isdigit() else row.type
-        out.send(row.receiver, f"{kind}_{row.id:012d}.xml", payload_of(store, row, dialect))
-    if rows:
+        try:
+            data = payload_of(store, row, dialect)
+        except (ChannelDown, SettingsError):
+            raise
+        except Exception as wrong:
+            log.error("outbox row %d (%s) is set aside: %s", row.id, kind, reason_of(wrong))
+            broken.append(row.id)
+            continue
+        out.send(row.receiver, f"{kind}_{row.id:012d}.xml", data)
+        sent.append(row.id)
+    if sent:
         out.flush()
-        store.mark_sent([row.id for row in rows])
+        store.mark_sent(sent)
+    if broken:
+        store.mark_sent(broken, BROKEN)
     return len(rows)
+
+
+def reason_of(wrong: BaseException) -> str:
+    """Which error, and where in the code; not its words, which may hold personal data."""
+    frames = traceback.extract_tb(wrong.__traceback__)
+    return f"{type(wrong).__name__} at " + " < ".join(
+        f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(frames[-6:]))
 
 
 def payload_of(store: Store, row: OutboxRow, dialect: Any = None) -> bytes:
@@ -167,11 +193,15 @@ def copy_of(store: Store, row: OutboxRow) -> bytes:
 
 
 def _wrapped(data: bytes, row: OutboxRow, guid: str) -> bytes:
+    """In an envelope; bare where no envelope can name the receiver (an id that is missing or too long)."""
     kind = f"CEB{row.type}Message"
-    return envelope.wrap(
-        data, message_type=kind, sender=IMPORT_CENTRE, receivers=[row.receiver], cop_msg_id=guid,
-        created_at=datetime.fromtimestamp(row.created_at / 1000, BEIJING).replace(microsecond=0),
-        file_name=kind + guid, ic_card="1", keys={"DealFlag": "1", "RetType": "1"})
+    try:
+        return envelope.wrap(
+            data, message_type=kind, sender=IMPORT_CENTRE, receivers=[row.receiver], cop_msg_id=guid,
+            created_at=datetime.fromtimestamp(row.created_at / 1000, BEIJING).replace(microsecond=0),
+            file_name=kind + guid, ic_card="1", keys={"DealFlag": "1", "RetType": "1"})
+    except Malformed:
+        return data
 
 
 def fault_from(held: dict[str, Any]) -> Fault:

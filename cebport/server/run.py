@@ -11,7 +11,6 @@ import logging
 import multiprocessing
 import signal
 import time
-import traceback
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from multiprocessing.connection import Connection
@@ -21,7 +20,7 @@ from typing import Any, NamedTuple
 from cebport.channels.folder import FolderOut, files_below
 from cebport.faults import ChannelDown, SettingsError
 from cebport.server import intake, timers
-from cebport.server.dispatch import dispatch
+from cebport.server.dispatch import dispatch, reason_of
 from cebport.server.filings import Filings, file_enterprises, read_filings
 from cebport.server.pipeline import Pipeline, clock_of
 from cebport.server.settings import Settings
@@ -177,13 +176,6 @@ def _alone(pipeline: Pipeline, patience: Patience, row: Any) -> None:
         reason = reason_of(wrong)
         log.error("message %d (%s) is set aside: %s", row.inbox, row.name, reason)
         patience.insist(lambda: pipeline.store.poison(row.inbox, reason))
-
-
-def reason_of(wrong: BaseException) -> str:
-    """Which error, and where in the code; not its words, which may hold personal data."""
-    frames = traceback.extract_tb(wrong.__traceback__)
-    return f"{type(wrong).__name__} at " + " < ".join(
-        f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(frames[-6:]))
 
 
 class _Alone:

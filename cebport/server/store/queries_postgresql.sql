@@ -100,7 +100,7 @@ SELECT count(*) FROM timers WHERE state = 0 AND due_at <= %s;
 SELECT id, inbox, type, receiver, wrap, documents, created_at, blob FROM outbox WHERE state = 0 AND id > %s
 ORDER BY id LIMIT %s;
 -- name: mark_sent
-UPDATE outbox SET state = 2 WHERE id = ANY (%s::bigint[]);
+UPDATE outbox SET state = n.state FROM unnest(%s::bigint[], %s::smallint[]) AS n (id, state) WHERE outbox.id = n.id;
 -- name: send_again
 UPDATE outbox SET state = 0 WHERE inbox = %s AND state = 2 AND type <> 'DATA';
 -- name: lease_numbers

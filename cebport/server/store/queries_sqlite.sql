@@ -80,7 +80,7 @@ SELECT count(*) FROM timers WHERE state = 0 AND due_at <= ?;
 SELECT id, inbox, type, receiver, wrap, documents, created_at, blob FROM outbox WHERE state = 0 AND id > ?
 ORDER BY id LIMIT ?;
 -- name: mark_sent
-UPDATE outbox SET state = 2 WHERE id = ?;
+UPDATE outbox SET state = ?2 WHERE id = ?1;
 -- name: send_again
 UPDATE outbox SET state = 0 WHERE inbox = ? AND state = 2 AND type <> 'DATA';
 -- name: lease_numbers

@@ -26,6 +26,7 @@ SCHEMA = "SELECT version_num FROM alembic_version"
 CLAIM_BYTES_MAX, FETCH_BYTES_MAX = 16 << 20, 4 << 20
 NUMBERS_LEASED = 500
 NEW, CLAIMED, DONE, POISON = 0, 1, 2, 3
+BROKEN = 3
 
 encode = msgspec.msgpack.Encoder().encode
 _case_decoder = msgspec.msgpack.Decoder(Case)
@@ -316,13 +317,10 @@ class Store:
         """Unsent rows, oldest first."""
         return [OutboxRow(*row) for row in self.engine.rows("outbox_open", after, count)]
 
-    def mark_sent(self, ids: Sequence[int]) -> None:
-        """These rows are with their receivers."""
+    def mark_sent(self, ids: Sequence[int], state: int = DONE) -> None:
+        """These rows are with their receivers (or, ``BROKEN``, cannot be written)."""
         with self.engine.transaction():
-            if self.engine.dialect == "sqlite":
-                self.engine.many("mark_sent", [(i,) for i in ids])
-            else:
-                self.engine.rows("mark_sent", list(ids))
+            self.engine.many("mark_sent", [(i, state) for i in ids])
 
     def end_timers(self, ids: Sequence[int]) -> None:
         """These timers have rung."""
