@@ -280,14 +280,21 @@ def test_what_is_no_message_is_a_line_too(call, tmp_path, raw, code):
     assert answer["faults"][0]["code"].startswith(code)
 
 
-def test_check_of_a_giant_file_takes_no_memory(call, tmp_path):
+@pytest.mark.parametrize("start", [b"<CEB311Message>", b"<DxpMsg>"])
+@pytest.mark.parametrize("command", ["check", "verify", "unwrap"])
+def test_a_giant_file_is_refused_in_little_memory(tmp_path, start, command):
     giant = tmp_path / "giant.xml"
     with giant.open("wb") as out:
-        out.write(b"<CEB311Message>")
-        out.truncate(40 << 20)
-    result, out, _ = call("check", "--json", giant)
-    (answer,) = lines(out, "check")
-    assert (result, answer["valid"]) == (1, False)
+        out.write(start)
+        out.truncate(400 << 20)
+    code = (f"from cebport import cli; import resource; code = cli.run([{command!r}, '--json', {str(giant)!r}]);"
+            "print(code, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    answer, said = done.stdout.splitlines()
+    result, mebibytes = map(int, said.split())
+    (answer,) = lines(answer, command)
+    assert mebibytes < 250
+    assert result == 1 and answer["faults"]
 
 
 def test_check_profiles(call, good):

@@ -31,6 +31,14 @@ NATIONAL = "national"
 PASSWORD, PIN = "CEBPORT_PASSWORD", "CEBPORT_PIN"
 
 
+def bytes_of(path: Path) -> bytes:
+    """The file, or as much of it as shows that it is larger than any message or envelope may be."""
+    from cebport.messages.envelope import ENVELOPE_BYTES_MAX
+
+    with path.open("rb") as source:
+        return source.read(ENVELOPE_BYTES_MAX + 1)
+
+
 # ── check ───────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -59,7 +67,7 @@ def check_file(path: Path, schema: str, level: str, practice: Mapping[str, Any],
         if path.stat().st_size > wire.LIMITS.bytes_max and not envelope.is_envelope(head):
             scanned = wire.scan(path)
             return Checked(path, scanned.type or None, scanned.faults)
-        opened = envelope.unwrap(path.read_bytes())
+        opened = envelope.unwrap(bytes_of(path))
         found += opened.faults
         tree = wire.parse_tree(opened.payload)
         message = tree.type
@@ -174,7 +182,7 @@ def _verdict_of(path: Path, store: Any, moment: datetime | None) -> Verdict:
     from cebport.messages import envelope, signature
 
     try:
-        payload = envelope.unwrap(path.read_bytes()).payload
+        payload = envelope.unwrap(bytes_of(path)).payload
     except Malformed as malformed:
         return signature.Verdict("refused", faults=tuple(malformed.faults))
     return signature.verify(payload, store, moment)
@@ -222,7 +230,7 @@ def sign_command(paths: tuple[Path, ...], key: Path | None, cert: Path | None, p
     with screen.progress(say("files"), len(files), quiet=len(files) < 20) as step:
         for path in files:
             try:
-                signed = sign(path.read_bytes(), signer, algorithm=algorithm)
+                signed = sign(bytes_of(path), signer, algorithm=algorithm)
             except Malformed as malformed:
                 code = NO
                 _say_broken(path, malformed, as_json=as_json and out is not None)
@@ -315,7 +323,7 @@ def _payload_of(path: Path) -> bytes:
     """The message in an envelope, or the file as it is where no envelope opens: the doctor says why."""
     from cebport.messages import envelope
 
-    raw = path.read_bytes()
+    raw = bytes_of(path)
     try:
         return envelope.unwrap(raw).payload
     except Malformed:
@@ -344,7 +352,7 @@ def wrap_command(paths: tuple[Path, ...], sender: str | None, receiver: tuple[st
     receivers = list(receiver) or [envelope.IMPORT_CENTRE]
     code = DONE
     for path in files:
-        raw = path.read_bytes()
+        raw = bytes_of(path)
         try:
             kind, dxp_id, guid = _sender_of(raw)
             wrapped = envelope.wrap(
@@ -392,7 +400,7 @@ def unwrap_command(paths: tuple[Path, ...], out: Path | None, as_json: bool) -> 
         raise click.UsageError(say("many_need_folder"))
     code = DONE
     for path in files:
-        raw = path.read_bytes()
+        raw = bytes_of(path)
         answer, payload, found = _opened(path, raw)
         several = len(files) > 1
         if payload is not None and (out is not None or not (as_json or several)):
@@ -409,7 +417,7 @@ def unwrap_command(paths: tuple[Path, ...], out: Path | None, as_json: bool) -> 
 
 def _opened(path: Path, raw: bytes) -> tuple[dict[str, Any], bytes | None, Iterable[Fault]]:
     """The answer about an envelope, its payload, its faults. An answer of the exchange has no payload."""
-    from cebport.messages import envelope
+    from cebport.messages import envelope, wire
 
     answer: dict[str, Any] = {"file": str(path), "out": None, "kind": "", "message": "", "cop_msg_id": "",
                               "sender": "", "receivers": [], "created_at": "", "signed": False, "bytes": 0,
@@ -420,6 +428,8 @@ def _opened(path: Path, raw: bytes) -> tuple[dict[str, Any], bytes | None, Itera
             answer["kind"] = "DxpRep"
             answer["answers"] = [_answer_of(each) for each in envelope.read_answer(raw)]
             return answer, None, ()
+        if opened.kind == "bare" and len(raw) > wire.LIMITS.bytes_max:
+            return answer, None, wire.scan(path).faults
     except Malformed as malformed:
         return answer, None, malformed.faults
     answer.update(_described(opened))
