@@ -7,15 +7,18 @@ receipts are sent again.
 from __future__ import annotations
 
 import hashlib
+import logging
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from cebport.faults import Malformed
+from cebport.faults import Malformed, is_valid
 from cebport.messages import envelope, wire
 from cebport.server.store.store import Delivered, Route, Store, encode
 
+log = logging.getLogger("cebport")
 MESSAGES_A_BATCH = 32
 BYTES_A_BATCH = 16 * 1024 * 1024
 HEAD_BYTES = 64 * 1024
@@ -30,13 +33,17 @@ class Taken(NamedTuple):
 
 
 def delivered(raw: bytes, *, peer: str, name: str, now: datetime) -> Delivered:
-    """One message as it came, with the digest of its payload: a new envelope around old bytes is a repeat."""
+    """One message as it came, with the digest of its payload: a new envelope around old bytes is a repeat.
+
+    An envelope that is refused counts as a whole, so that its payload may come again in a better one.
+    """
     route, payload = Route(), raw
     if envelope.is_envelope(raw[:2048]):
         try:
             opened = envelope.unwrap(raw)
-            payload = opened.payload
             route = Route(opened.kind, opened.cop_msg_id, opened.sender)
+            if is_valid(opened.faults):
+                payload = opened.payload
         except Malformed:
             route = Route("DxpMsg")
     at = int(now.timestamp() * 1000)
@@ -54,19 +61,42 @@ def oversized(path: Path, *, peer: str, now: datetime) -> Delivered:
     found = wire.scan(path)
     faults = [fault.as_dict() for fault in found.faults]
     raw = encode([faults, found.type or "", head])
-    return Delivered(peer, digest.digest(), "oversize", path.name, Route(), int(now.timestamp() * 1000), raw)
+    return Delivered(peer, digest.digest(), "oversize", _name(path), Route(), int(now.timestamp() * 1000), raw)
 
 
-def read_files(paths: Iterable[Path], *, peer: str, clock: Callable[[], datetime]) -> Iterator[list[Delivered]]:
-    """Files as batches for ``take``: bounded in number and in bytes."""
+def _name(path: Path) -> str:
+    """The file's name as text that a database takes, whatever bytes it has."""
+    return os.fsencode(path.name).decode("utf-8", "replace")
+
+
+def _read(path: Path, *, peer: str, now: datetime) -> Delivered:
+    """One file; no more of it than the limit is ever in memory, also while it still grows. Raises OSError."""
+    with path.open("rb") as source:
+        size = min(os.fstat(source.fileno()).st_size, wire.LIMITS.bytes_max) + 1
+        raw = source.read(size)
+        if len(raw) == size:
+            raw += source.read(wire.LIMITS.bytes_max + 1 - size)
+    if len(raw) > wire.LIMITS.bytes_max:
+        return oversized(path, peer=peer, now=now)
+    return delivered(raw, peer=peer, name=_name(path), now=now)
+
+
+def read_files(paths: Iterable[Path], *, peer: str, clock: Callable[[], datetime],
+               unread: list[str] | None = None) -> Iterator[list[Delivered]]:
+    """Files as batches for ``take``: bounded in number and in bytes.
+
+    A file that cannot be read (gone meanwhile, no permission) is left where it is and told in ``unread``.
+    """
     batch: list[Delivered] = []
     held_bytes = 0
     for path in paths:
-        now = clock()
-        if path.stat().st_size > wire.LIMITS.bytes_max:
-            arrival = oversized(path, peer=peer, now=now)
-        else:
-            arrival = delivered(path.read_bytes(), peer=peer, name=path.name, now=now)
+        try:
+            arrival = _read(path, peer=peer, now=clock())
+        except OSError as wrong:
+            log.warning("%s is left: %s", path, wrong.strerror)
+            if unread is not None:
+                unread.append(f"{path}: {wrong.strerror}")
+            continue
         batch.append(arrival)
         held_bytes += len(arrival.raw)
         if len(batch) >= MESSAGES_A_BATCH or held_bytes >= BYTES_A_BATCH:

@@ -88,7 +88,8 @@ def clear(paths: Iterable[Path], settings: Settings, on: datetime | None = None,
 
 def _run(store: Store, runner: Any, files: Iterable[Path], out: FolderOut, patience: Patience,
          clock: Callable[[], datetime], progress: Progress | None) -> None:
-    for batch in intake.read_files(files, peer=PEER, clock=clock):
+    unread: list[str] = []
+    for batch in intake.read_files(files, peer=PEER, clock=clock, unread=unread):
         patience.insist(lambda batch=batch: intake.take(store, batch))
         if progress is not None:
             progress("taken", len(batch))
@@ -108,9 +109,11 @@ def _run(store: Store, runner: Any, files: Iterable[Path], out: FolderOut, patie
         if progress is not None:
             progress("waiting", inbox)
         if not inbox and not outbox and not patience.insist(lambda: timers.is_due(store, clock())):
-            return
+            break
         if not sent:
             time.sleep(IDLE_SECONDS)
+    if unread:
+        raise ChannelDown(note=f"all else is done, but {len(unread)} files could not be read: {'; '.join(unread[:5])}")
 
 
 class Patience:
