@@ -205,7 +205,7 @@ def postal_class(line: Line, value: Decimal, view: Any) -> tuple[str, bool]:
 def _is_dear(line: Line, value: Decimal, row: Mapping[str, Any], view: Any) -> bool:
     """Whether it stands in the class of the dear ones: by the price of one, or by the consumption tax's threshold."""
     if "dear_each_cny" in row:
-        return value / (quantity(line, PIECES) or line.qty) >= Decimal(row["dear_each_cny"])
+        return value >= Decimal(row["dear_each_cny"]) * (quantity(line, PIECES) or line.qty)
     rule = view.get("consumption." + row["dear_as"]) if "dear_as" in row else None
     return bool(rule) and rule["kind"] != "none" and _over_threshold(line, value, rule)
 
@@ -245,7 +245,8 @@ def _over_threshold(line: Line, value: Decimal, rule: Mapping[str, Any]) -> bool
             return value / mass >= per_mass
         if per_piece is None:
             return False
-    return value / (quantity(line, PIECES) or line.qty) >= per_piece
+    pieces = quantity(line, PIECES) or line.qty
+    return not pieces or value / pieces >= per_piece
 
 
 def quantity(line: Line, units: Mapping[str, Decimal]) -> Decimal:
