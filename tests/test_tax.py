@@ -1,0 +1,223 @@
+"""Tax: figures worked out by hand (cases/tax.yaml), the check values of the facts, limits, explanations."""
+
+from __future__ import annotations
+
+import os
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from world import line, papers, rows, table
+
+from cebport.clearance import tax
+from cebport.policy import Policy
+from cebport.values import fen, spread
+
+TABLE = table("tax")
+SHARED = Path(os.environ.get("CEBPORT_SHARED", Path(__file__).resolve().parents[1] / ".." / "shared"))
+PLACE = "3118"
+
+
+def lines_of(row: dict[str, Any]) -> list[Any]:
+    return [line(hs, total, gnum=gnum, **(more[0] if more else {}))
+            for gnum, (hs, total, *more) in enumerate(row["lines"], 1)]
+
+
+def assessed(row: dict[str, Any]) -> tax.Assessment:
+    freight, insured = (Decimal(fee) for fee in row.get("fees", ("0", "0")))
+    return tax.assess(lines_of(row), freight, insured, Policy.load().at(row["day"], PLACE), full=row.get("full", False))
+
+
+ROWS = [(group, row) for group, found in TABLE.items() for row in found]
+
+
+@pytest.mark.parametrize(("group", "row"), ROWS, ids=[f"{group}: {row['what']}" for group, row in ROWS])
+def test_figures_worked_out_by_hand(group: str, row: dict[str, Any]) -> None:
+    made = assessed(row)
+    assert (made.duty, made.vat, made.consumption) == tuple(
+        Decimal(row.get(name, "0")) for name in ("duty", "vat", "consumption"))
+    for at, name in enumerate(("duty", "vat", "consumption")):
+        assert sum((getattr(one, name) for one in made.lines), Decimal(0)) == made[1 + at], "head = sum of lines"
+    if "by_line" in row:
+        assert [one.duty + one.vat + one.consumption for one in made.lines] == [Decimal(x) for x in row["by_line"]]
+    if "dutiable" in row:
+        assert [one.dutiable for one in made.lines] == [Decimal(x) for x in row["dutiable"]]
+    if "rate" in row:
+        value = sum((one.dutiable for one in made.lines), Decimal(0))
+        assert abs(made.total / value - Decimal(row["rate"])) < Decimal("0.0001")
+    assert [reason.rule for reason in made.reasons] == ([row["rule"]] if "rule" in row else [])
+    assert list(made.missing) == row.get("missing", [])
+    if group != "postal":
+        fees = sum((Decimal(fee) for fee in row.get("fees", ())), Decimal(0))
+        assert sum((one.dutiable for one in made.lines), Decimal(0)) == sum(
+            (one.total for one in lines_of(row)), fees)
+
+
+CHECK_VALUES = [("0.13", "0", "0.091"), ("0.17", "0", "0.119"), ("0.17", "0.30", "0.47"),
+                ("0.17", "0.15", "0.263529"), ("0.13", "0.15", "0.230588"), ("0.13", "0.10", "0.178889"),
+                ("0.13", "0.20", "0.288750"), ("0.16", "0", "0.112"), ("0.09", "0", "0.063")]
+
+
+@pytest.mark.parametrize(("vat", "consumption", "rate"), CHECK_VALUES)
+def test_check_values_of_the_composite_rate(vat: str, consumption: str, rate: str) -> None:
+    """0.7 x (r + v) / (1 - r), seen in print for some pairs."""
+    law = {"vat.standard": vat, "consumption.golf": {"kind": "ad_valorem", "rate": consumption}}
+    view = rows(law).at(date(2026, 11, 24), PLACE)
+    made = tax.assess([line("9506320000", "1000000")], Decimal(0), Decimal(0), view, full=False)
+    assert abs(made.total / 1000000 - Decimal(rate)) < Decimal("0.000001")
+
+
+def test_the_check_values_are_those_of_the_facts() -> None:
+    path = SHARED / "ceb" / "policy.yaml"
+    if path.exists():
+        facts = yaml.safe_load(path.read_text(encoding="utf-8"))["composite_tax"]["check_values"]
+        assert sorted((row["v"], row["r"], row["rate"]) for row in facts) == sorted(CHECK_VALUES)
+    assert len(CHECK_VALUES) == 9
+
+
+# ── limits ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def treated(value: str, spent: str, day: date, lines: int = 1, qty: str = "1") -> tax.Treatment:
+    made = [line("4202119090", value, gnum=n, qty=qty) for n in range(1, lines + 1)]
+    return tax.treatment(made, Decimal(value), int(Decimal(spent) * 100), Policy.load().at(day, PLACE))
+
+
+NOW, THEN, POSTAL = date(2026, 11, 24), date(2018, 6, 1), date(2015, 6, 1)
+TREATMENTS = [
+    # day, value, spent, lines, qty, action, rule
+    (NOW, "5000", "0", 1, "2", "inside", ""),
+    (NOW, "5000.01", "0", 1, "2", "refuse", "LAW-LIMIT-SINGLE"),
+    (NOW, "5000.01", "0", 2, "1", "refuse", "LAW-LIMIT-SINGLE"),
+    (NOW, "5000.01", "0", 1, "1", "full_tax", "LAW-LIMIT-SINGLE"),
+    (NOW, "5000.01", "20999.99", 1, "1", "full_tax", "LAW-LIMIT-SINGLE"),
+    (NOW, "5000.01", "21000", 1, "1", "refuse", "LAW-LIMIT-YEAR"),
+    (NOW, "1", "25999", 1, "1", "inside", ""),
+    (NOW, "1.01", "25999", 1, "1", "refuse", "LAW-LIMIT-YEAR"),
+    (NOW, "0", "26000", 1, "1", "inside", ""),
+    (THEN, "2000", "18000", 1, "1", "inside", ""),
+    (THEN, "2000.01", "0", 2, "2", "full_tax", "LAW-LIMIT-SINGLE"),
+    (THEN, "2000", "18000.01", 1, "1", "full_tax", "LAW-LIMIT-YEAR"),
+    (POSTAL, "1000", "19000", 1, "2", "inside", ""),
+    (POSTAL, "1000.01", "0", 1, "2", "refuse", "LAW-LIMIT-SINGLE"),
+    (POSTAL, "1000.01", "0", 1, "1", "inside", ""),
+    (POSTAL, "1000", "19000.01", 1, "2", "refuse", "LAW-LIMIT-YEAR"),
+]
+
+
+@pytest.mark.parametrize(("day", "value", "spent", "lines", "qty", "action", "rule"), TREATMENTS)
+def test_limits_of_the_days(day: date, value: str, spent: str, lines: int, qty: str, action: str, rule: str) -> None:
+    found = treated(value, spent, day, lines, qty)
+    assert (found.action, found.rule) == (action, rule)
+    assert (found.value, found.spent) == (Decimal(value), Decimal(spent))
+
+
+def test_before_the_pilots_had_a_yearly_cap() -> None:
+    """From 2014-03-01 on only; the order's cap since the middle of 2013."""
+    assert treated("900", "50000", date(2014, 2, 28)).action == "inside"
+    assert treated("900", "50000", date(2014, 3, 1)).action == "refuse"
+    assert treated("1001", "0", date(2014, 2, 28), qty="2").action == "refuse"
+    view = Policy.load().at(date(2016, 4, 7), PLACE)
+    assert view["tax.limit_single_cny"] is None and view["tax.over_limit"] is None
+
+
+def test_inside_limits_is_the_plain_question() -> None:
+    limits = {"single": Decimal(5000), "year": Decimal(26000)}
+    assert tax.inside_limits(Decimal(5000), 21000_00, limits)
+    assert not tax.inside_limits(Decimal("5000.01"), 0, limits)
+    assert not tax.inside_limits(Decimal(5000), 21000_01, limits)
+
+
+def test_what_the_limits_compare() -> None:
+    lines = [line("4202119090", "100"), line("4202119090", "50", gnum=2)]
+    freight, insured = Decimal("5.5"), Decimal("0.25")
+    law = Policy.load()
+    assert tax.limit_value(lines, freight, insured, law.at(NOW, PLACE)) == Decimal("155.75")
+    assert tax.limit_value(lines, freight, insured, law.at(POSTAL, PLACE)) == Decimal("150.00")
+    with_tax = rows({"tax.limit_base": "with_tax"}).at(NOW, PLACE)
+    assert tax.limit_value(lines, freight, insured, with_tax) == Decimal("155.75") + Decimal("14.17")
+
+
+# ── the rest ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_waiver_of_small_sums_is_a_row() -> None:
+    """What if the fifty yuan of the postal tax had stayed?"""
+    view = rows({"tax.small_tax_waiver_cny": "50"}).at(NOW, PLACE)
+    for total, due in (("549.45", "0"), ("549.46", "50.00"), ("549.51", "50.01"), ("0", "0")):
+        made = tax.assess([line("4202119090", total)], Decimal(0), Decimal(0), view, full=False)
+        if total == "549.46":
+            assert made.total == 0 and [r.rule for r in made.reasons] == ["LAW-TAX-WAIVED"]
+        else:
+            assert made.total == Decimal(due)
+    assert Policy.load().at(NOW, PLACE)["tax.small_tax_waiver_cny"] == 0
+
+
+def test_the_seller_and_customs_reckon_the_same() -> None:
+    """The builders' own simple reckoning and ours agree on many baskets, both modes, all goods on sale."""
+    seen = set()
+    for seed in range(1, 120):
+        made = papers(seed, basket=None, fees=None, seed=seed, mode="1210" if seed % 2 else "9610")
+        part = made.inventory
+        view = Policy.load().at(NOW, PLACE)
+        assert tax.assess(part.lines, part.freight, part.insuredFee, view, full=False).total == made.story.tax
+        seen.update(one.gcode for one in part.lines)
+    assert len(seen) > 40
+
+
+def test_postal_classes_of_later_days() -> None:
+    """What if the postal tax still held: the schedule of 2019 has other classes and bands."""
+    view = rows({"tax.regime": "postal"}).at(NOW, PLACE)
+    rates = {
+        "4202119090": ("other", "0.20"), "1901900090": ("food_drink", "0.13"), "2204210000": ("alcohol", "0.50"),
+        "6109100010": ("textile", "0.20"), "9503006000": ("toys", "0.13"), "7113191100": ("jewellery", "0.50"),
+        "9506320000": ("golf", "0.50"), "8510300000": ("appliances", "0.20"), "3305100090": ("other", "0.20"),
+        "4901990000": ("books", "0.13"), "8712000000": ("bicycle", "0.20"), "9403609990": ("furniture", "0.13"),
+    }
+    for hs, (name, rate) in rates.items():
+        one = line(hs, "1000")
+        assert tax.postal_class(one, Decimal(1000), view) == (name, True), hs
+        made = tax.assess([one], Decimal(0), Decimal(0), view, full=False)
+        assert made.duty == fen(1000 * Decimal(rate)) and made.vat == made.consumption == 0
+    dear = line("3303000020", "500", qty1="0.05", unit1="035")
+    assert tax.postal_class(dear, Decimal(500), view) == ("high_end_cosmetics", True)
+    cheap = line("3303000020", "499", qty1="0.05", unit1="035")
+    assert tax.postal_class(cheap, Decimal(499), view) == ("other", True)
+    assert tax.postal_class(line("9999999999", "1"), Decimal(1), view) == ("other", False)
+
+
+def test_every_postal_class_of_ours_is_one_of_a_schedule() -> None:
+    law = Policy.load()
+    known = set(law.at(POSTAL)["postal.band_of_goods"]) | set(law.at(NOW)["postal.band_of_goods"])
+    classes, default = tax._postal_table()
+    named = {name for row in classes for name in (*row["classes"], *row.get("dear", ()))} | set(default)
+    assert named <= known and known - named == set()
+    codes = [code for row in classes for code in row["hs"]]
+    assert len(codes) == len(set(codes))
+    for day in (POSTAL, NOW):
+        assert set(default) & set(law.at(day)["postal.band_of_goods"])
+
+
+def test_a_clerk_reads_the_sum() -> None:
+    law = Policy.load()
+    lines = [line("4202119090", "1000"), line("2208300000", "200", gnum=2, qty1="0.7", unit1="095")]
+    view = law.at(NOW, PLACE)
+    made = tax.assess(lines, Decimal(0), Decimal(0), view, full=False)
+    assert tax.explained(made, view, full=False) == [
+        "1 4202119090: V 1000; D 0; C 0; VAT 91 (x 0.7)", "2 2208300000: V 200; D 0; C 35.56; VAT 22.82 (x 0.7)"]
+    made = tax.assess(lines[:1], Decimal(0), Decimal(0), view, full=True)
+    assert tax.explained(made, view, full=True) == ["1 4202119090: V 1000; D 60; C 0; VAT 137.8 (x 1)"]
+    postal = law.at(POSTAL, PLACE)
+    made = tax.assess(lines[:1], Decimal(0), Decimal(0), postal, full=False)
+    assert tax.explained(made, postal, full=False) == ["1 4202119090: V 1000; T 100"]
+
+
+def test_spread_by_hand() -> None:
+    amounts = [Decimal(x) for x in ("1", "1", "1")]
+    assert spread(Decimal("0.02"), amounts) == [0, Decimal("0.01"), Decimal("0.01")]
+    assert spread(Decimal("0.05"), amounts) == [Decimal("0.01"), Decimal("0.02"), Decimal("0.02")]
+    assert spread(Decimal("10"), [Decimal("0"), Decimal("5"), Decimal("5")]) == [0, Decimal("5.00"), Decimal("5.00")]
+    assert spread(Decimal("10"), []) == [] and spread(Decimal(0), amounts) == [0, 0, 0]
