@@ -24,7 +24,7 @@ from cebport.clearance.taking import timer_in
 from cebport.faults import ERROR, INFO, WARNING
 from cebport.values import plain
 
-YEAR_CODE = "1313"
+YEAR_RULE, YEAR_CODE = "LAW-LIMIT-YEAR", "1313"
 ALL_DOCUMENTS = ("order", "payment", "waybill")
 DIRECT_MODES = ("9610",)
 NO_REMARK_BROKEN = frozenset({"listed", "not_required"})
@@ -113,14 +113,15 @@ def listing_reasons(draft: Draft, inventory: InventoryPart, reasons: list[Reason
 
 
 def limit_reason(treated: tax.Treatment) -> Reason:
-    """The limit that refuses, with the value, the limit and what the year already holds."""
-    return Reason(treated.rule, ERROR, "CEB621", plain(treated.value),
-                  f"{plain(treated.limit)} (year so far {plain(treated.spent)})")
+    """The limit that refuses: the value (for the year: what it already holds + the value) and the limit."""
+    value = plain(treated.value)
+    found = f"{plain(treated.spent)} + {value}" if treated.rule == YEAR_RULE else value
+    return Reason(treated.rule, ERROR, "CEB621", found, plain(treated.limit))
 
 
 def refusal_codes() -> dict[str, str]:
     """Rule -> inner code for returnInfo."""
-    return {**match_codes(), "LAW-LIMIT-YEAR": YEAR_CODE}
+    return {**match_codes(), YEAR_RULE: YEAR_CODE}
 
 
 def refuse_inventory(draft: Draft, inventory: InventoryPart, reasons: list[Reason]) -> None:

@@ -21,7 +21,6 @@ from datetime import date, datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
-from xml.sax.saxutils import escape, quoteattr
 
 import pybase64
 from lxml import etree
@@ -498,6 +497,17 @@ def _moment(moment: datetime) -> str:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=BEIJING)
     return moment.astimezone(BEIJING).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def escape(text: str) -> str:
+    """Text as XML content. (The standard library's own draws in its URL and HTTP packages.)"""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def quoteattr(text: str) -> str:
+    """Text as an XML attribute value in its quotes."""
+    quoted = escape(text).replace('"', "&quot;").replace("\t", "&#x9;").replace("\n", "&#xA;").replace("\r", "&#xD;")
+    return f'"{quoted}"'
 
 
 def _element(name: str, text: str | None) -> str:
