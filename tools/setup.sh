@@ -46,7 +46,7 @@ fi
 if [ ! -x .venv/bin/python ]; then
     "$python" -m venv .venv
 fi
-.venv/bin/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+.venv/bin/python -m pip install --quiet --disable-pip-version-check -e '.[test]' --config-settings editable_mode=compat
 # a command is called for one file at a time: without compiled modules half of its time goes into compiling them
 .venv/bin/python -m compileall -q cebport
 echo "set up in .venv with $(.venv/bin/python --version)"
