@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from cebport.faults import Malformed, is_valid
 from cebport.messages import envelope, wire
+from cebport.messages.catalog import fault
 from cebport.server.store.store import Delivered, Route, Store, encode
 
 log = logging.getLogger("cebport")
@@ -53,13 +54,17 @@ def delivered(raw: bytes, *, peer: str, name: str, now: datetime) -> Delivered:
 def oversized(path: Path, *, peer: str, now: datetime) -> Delivered:
     """A file over the size limit: read in constant memory, answered like any unreadable message."""
     digest = hashlib.sha256()
+    size = 0
     with path.open("rb") as source:
         head = source.read(HEAD_BYTES)
-        digest.update(head)
-        while block := source.read(1 << 20):
+        block = head
+        while block:
             digest.update(block)
+            size += len(block)
+            block = source.read(1 << 20)
     found = wire.scan(path)
-    faults = [fault.as_dict() for fault in found.faults]
+    too_large = fault(wire.TOO_LARGE, found=size, expected=wire.LIMITS.bytes_max)
+    faults = [each.as_dict() for each in (too_large, *found.faults) if each is too_large or each.code != too_large.code]
     raw = encode([faults, found.type or "", head])
     return Delivered(peer, digest.digest(), "oversize", _name(path), Route(), int(now.timestamp() * 1000), raw)
 
