@@ -248,9 +248,6 @@ def rows(changes: Mapping[str, Any], *, places: Sequence[str] = ()) -> Policy:
                                  "rows": made}, allow_unicode=True))
 
 
-UNPLACED = (OrderPart, PaymentPart, WaybillPart, SignedForPart)
-
-
 class Port:
     """See the module. ``now`` in ms; it moves a second at every sending unless told otherwise."""
 
@@ -362,8 +359,11 @@ class Port:
             for business in keys_of(outcome.case):
                 self.owners.setdefault(business, event.case)
         if outcome.waybill is not None:
+            assert_waybill_steps(self.waybills.get(event.waybill), outcome.waybill)
             self.waybills[event.waybill] = outcome.waybill
         if outcome.tally is not None:
+            held = self.tallies.get(event.tally)
+            assert held is None or held.part.status != states.CONCLUDED, "a tally that was concluded changed"
             self.tallies[event.tally] = outcome.tally
         for buyer, year, amount in outcome.quota:
             self.quota[(buyer, year)] += amount
@@ -617,8 +617,7 @@ def reachable(kind: str, start: int) -> frozenset[int]:
     return frozenset(seen)
 
 
-FINAL = {"inventory": {states.RELEASED_800, states.CLOSED_899, states.SENT_BACK},
-         "request": {states.CONCLUDED}, "signed": {states.STORED}}
+FINAL = frozenset({states.RELEASED_800, states.CLOSED_899, states.SENT_BACK})
 
 
 def assert_steps(before: Case, after: Case) -> None:
@@ -629,7 +628,7 @@ def assert_steps(before: Case, after: Case) -> None:
         if new.status not in reachable("inventory", old.status):
             assert old.status in (states.REFUSED_100, states.GONE_BACK, states.DELETED), (old.status, new.status)
             assert (new.guid, new.appTime) != (old.guid, old.appTime), "the same declaration came to life again"
-        if old.status in FINAL["inventory"]:
+        if old.status in FINAL:
             assert (new.guid, new.invtNo) == (old.guid, old.invtNo)
     for name in ("cancels", "returns"):
         done = [one for one in getattr(before, name) if one.status == states.CONCLUDED]
@@ -638,6 +637,17 @@ def assert_steps(before: Case, after: Case) -> None:
         assert after.order is not None
         assert after.order.status in reachable("order", before.order.status)
     assert len(after.payments) >= len(before.payments)
+
+
+def assert_waybill_steps(before: Waybill | None, after: Waybill) -> None:
+    """The same of a waybill, its state and its arrival."""
+    if before is None:
+        return
+    assert not before.arrived or after.arrived, "what arrived is here"
+    if before.part is not None:
+        assert after.part is not None and after.part.status in reachable("waybill", before.part.status)
+    if before.signed_for is not None and before.signed_for.status == states.STORED:
+        assert after.signed_for == before.signed_for, "a stored waybill state changed"
 
 
 @contextmanager
