@@ -42,7 +42,10 @@ def once(folder: Path, store: str, workers: int, work: Path) -> dict[str, Any]:
 
 def sqlite_of(work: Path) -> str:
     for left in work.glob("bench.db*"):
-        left.unlink()
+        if left.is_dir():
+            shutil.rmtree(left)
+        else:
+            left.unlink()
     return f"sqlite:///{work / 'bench.db'}"
 
 
