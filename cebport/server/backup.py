@@ -1,7 +1,8 @@
 """Backup and restore (备份与恢复): one file, either database, checked row by row.
 
-A backup is a consistent snapshot of every table as a compressed stream; it can be restored into either kind
-of store. Keys are not in it: without the key file nobody reads the archive, so keep the two apart.
+A backup is a consistent snapshot of every table as a compressed stream, with the SHA-256 of the file behind
+it; it can be restored into either kind of store. Keys are not in it: without the key file nobody reads the
+archive, so keep the two apart.
 """
 
 from __future__ import annotations
@@ -15,13 +16,16 @@ from typing import Any
 import msgspec
 import zstandard
 
-from cebport.faults import SettingsError
+from cebport.faults import ChannelDown, SettingsError
 from cebport.server.rebuild import check
 from cebport.server.store.engines import engine_of
 from cebport.server.store.store import HEAD_REVISION, Store, upgrade
 
 MAGIC = "cebport-backup-1"
-ROWS_A_CHUNK = 500
+ROWS_A_CHUNK = {"archive": 2}
+"""Few where one row may have megabytes, else ``ROWS_A_CHUNK_ELSE``: memory stays small."""
+ROWS_A_CHUNK_ELSE = 500
+SEAL_BYTES = hashlib.sha256().digest_size
 TABLES = {
     "inbox": "id, peer, digest, kind, name, route, received_at, state, worker, note",
     "archive": "inbox, key_id, wrapped, blob",
@@ -48,58 +52,59 @@ def backup(url: str, target: Path) -> dict[str, Any]:
     engine = engine_of(url)
     half = target.with_name(target.name + ".part")
     rows: dict[str, int] = {}
-    digest = hashlib.sha256()
     try:
         revision = engine.scalar("SELECT version_num FROM alembic_version")
         if revision is None:
-            raise SettingsError(note=f"store {url}: there is no cebport store")
+            raise SettingsError(note=f"store {url.split('@')[-1]}: there is no cebport store")
         with half.open("wb") as file, zstandard.ZstdCompressor(level=6).stream_writer(file, closefd=False) as out:
-            _put(out, digest, [MAGIC, revision])
-            for table, chunk in engine.snapshot(TABLES, ROWS_A_CHUNK):
+            out.write(_frame([MAGIC, revision]))
+            for table, chunk in engine.snapshot(TABLES, lambda table: ROWS_A_CHUNK.get(table, ROWS_A_CHUNK_ELSE)):
                 rows[table] = rows.get(table, 0) + len(chunk)
-                _put(out, digest, [table, chunk])
-            out.write(_frame([["end", digest.hexdigest()]]))
+                out.write(_frame([table, chunk]))
+            out.write(_frame(["end"]))
         with half.open("rb+") as file:
+            seal = hashlib.file_digest(file, "sha256")
+            file.write(seal.digest())
+            file.flush()
             os.fsync(file.fileno())
         os.replace(half, target)
+    except OSError as wrong:
+        raise ChannelDown(note=f"backup {target}: {wrong}") from wrong
     finally:
         engine.close()
         half.unlink(missing_ok=True)
-    return {"file": str(target), "bytes": target.stat().st_size, "rows": rows, "sha256": digest.hexdigest()}
+    return {"file": str(target), "bytes": target.stat().st_size, "rows": rows, "sha256": seal.hexdigest()}
 
 
-def _frame(items: list[Any]) -> bytes:
-    body = _encode(items)
+def _frame(item: list[Any]) -> bytes:
+    body = _encode(item)
     return len(body).to_bytes(8, "big") + body
 
 
-def _put(out: Any, digest: Any, item: Any) -> None:
-    framed = _frame([item])
-    digest.update(framed)
-    out.write(framed)
+def _check_seal(source: Path) -> None:
+    """Raises SettingsError unless the file is, byte for byte, what backup wrote."""
+    digest, left = hashlib.sha256(), source.stat().st_size - SEAL_BYTES
+    with source.open("rb") as file:
+        while left > 0 and (block := file.read(min(left, 1 << 20))):
+            digest.update(block)
+            left -= len(block)
+        if left or file.read() != digest.digest():
+            raise SettingsError(note=f"backup {source}: cut off or altered, its digest does not fit")
 
 
 def read_backup(source: Path) -> Iterator[list[Any]]:
-    """The items of a backup, checked: [MAGIC, revision], then [table, rows]... Raises SettingsError when it is cut
-    off or altered."""
-    digest = hashlib.sha256()
+    """The items of a backup: [MAGIC, revision], then [table, rows]... Raises SettingsError when it is none, cut off
+    or altered; the whole file is checked before the first item is given."""
     try:
+        _check_seal(source)
         with source.open("rb") as file, zstandard.ZstdDecompressor().stream_reader(file) as stream:
-            while True:
-                size = stream.read(8)
-                if len(size) < 8:
-                    raise SettingsError(note=f"backup {source}: cut off")
-                body = stream.read(int.from_bytes(size, "big"))
-                if len(body) < int.from_bytes(size, "big"):
-                    raise SettingsError(note=f"backup {source}: cut off")
-                (item,) = msgspec.msgpack.decode(body)
+            while size := int.from_bytes(stream.read(8), "big"):
+                item = msgspec.msgpack.decode(stream.read(size))
                 if item[0] == "end":
-                    if item[1] != digest.hexdigest():
-                        raise SettingsError(note=f"backup {source}: altered, its digest does not fit")
                     return
-                digest.update(size + body)
                 yield item
-    except (OSError, zstandard.ZstdError, msgspec.DecodeError, ValueError) as wrong:
+        raise SettingsError(note=f"backup {source}: has no end")
+    except (OSError, zstandard.ZstdError, msgspec.DecodeError) as wrong:
         raise SettingsError(note=f"backup {source}: {wrong}") from wrong
 
 
@@ -108,22 +113,20 @@ def restore(source: Path, url: str, keys: Path | None = None, *, verify: bool = 
 
     Raises SettingsError when the store is not empty, the backup is damaged, or (verifying) anything differs.
     """
-    for _ in read_backup(source):  # the whole file is sound before a row is written
-        pass
+    (magic, revision) = next(read_backup(source))  # the whole file is sound before a row is written
+    if (magic, revision) != (MAGIC, HEAD_REVISION):
+        raise SettingsError(note=f"backup {source}: {magic}, schema {revision}; this program has {HEAD_REVISION}")
     engine = engine_of(url)
     try:
         if engine.scalar("SELECT version_num FROM alembic_version") is None:
             upgrade(engine)
         if engine.scalar("SELECT count(*) FROM inbox"):
-            raise SettingsError(note=f"store {url}: not empty; restore into a new one")
+            raise SettingsError(note=f"store {url.split('@')[-1]}: not empty; restore into a new one")
         rows: dict[str, int] = {}
         with engine.transaction():
-            for item in read_backup(source):
-                if item[0] == MAGIC:
-                    if item[1] != HEAD_REVISION:
-                        raise SettingsError(note=f"backup {source}: schema {item[1]}, this program has {HEAD_REVISION}")
+            for table, chunk in read_backup(source):
+                if table == MAGIC:
                     continue
-                table, chunk = item
                 engine.fill(table, TABLES[table], chunk)
                 rows[table] = rows.get(table, 0) + len(chunk)
             engine.count_on(COUNTED)
@@ -140,10 +143,10 @@ def _verify(url: str, keys: Path | None, rows: dict[str, int]) -> bool:
     try:
         for table in TABLES:
             if store.engine.scalar(f"SELECT count(*) FROM {table}") != rows.get(table, 0):
-                raise SettingsError(note=f"store {url}: table {table} has not the rows of the backup")
+                raise SettingsError(note=f"store {url.split('@')[-1]}: table {table} has not the rows of the backup")
         report = check(store)
         if report.differences:
-            raise SettingsError(note=f"store {url}: {report.differences[0]}")
+            raise SettingsError(note=f"store {url.split('@')[-1]}: {report.differences[0]}")
         newest = store.engine.scalar("SELECT max(inbox) FROM archive")
         if newest is not None:
             store.archived([newest])

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import zstandard
 
 from cebport.clearance.parts import Case, Event, Tally, Waybill, fold_case, fold_tally, fold_waybill
 from cebport.server.store.store import STATE_NUMBERS, Store, encode
-from cebport.server.work import keys_of
+from cebport.server.work import keys_of, refused_key
 
 ROWS_A_STEP = 40
 DUMP_ROWS = 2000
@@ -56,7 +57,8 @@ class _Scratch:
             "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -48000;"
             + "".join(f"CREATE TABLE {t} (key TEXT PRIMARY KEY, blob BLOB NOT NULL);" for t in RECORDS)
             + "CREATE TABLE quota (account TEXT PRIMARY KEY, held_fen INTEGER NOT NULL);"
-            + "CREATE TABLE keys (key TEXT PRIMARY KEY, case_key TEXT NOT NULL);")
+            + "CREATE TABLE keys (key TEXT PRIMARY KEY, case_key TEXT NOT NULL);"
+            + "CREATE TABLE refusals (key TEXT, inbox INTEGER, PRIMARY KEY (key, inbox)) WITHOUT ROWID;")
         self.postings = 0
         self.posted = 0
         self._decoders = {table: msgspec.msgpack.Decoder(kind) for table, (kind, _, _) in RECORDS.items()}
@@ -78,6 +80,8 @@ class _Scratch:
             if key and change is not None:
                 record = held.get((table, key)) or self.get(table, key)
                 held[(table, key)] = fold(record, change, inbox)
+        if refused := refused_key(event):
+            self.base.execute("INSERT OR IGNORE INTO refusals VALUES (?, ?)", (refused, inbox))
         for p in event.postings:
             self.postings += 1
             number = _row_number((p.document, p.line, p.kind, p.account, p.amount_fen))
@@ -104,8 +108,13 @@ def check(store: Store, progress: Callable[[int], None] | None = None) -> Report
         while rows := store.engine.rows("journal_after", position, ROWS_A_STEP):
             scratch.base.execute("BEGIN")
             held: dict[tuple[str, str], Any] = {}
-            for _, inbox, _, _, _, blob in rows:
-                for event in _events.decode(store.vault.stretch(blob)):
+            for place, inbox, _, _, _, blob in rows:
+                try:
+                    events = _events.decode(store.vault.stretch(blob))
+                except (ValueError, zstandard.ZstdError):
+                    _differ(report, f"journal {place}: cannot be read")
+                    continue
+                for event in events:
                     scratch.fold(event, inbox, held)
                     report.events += 1
                 report.messages += 1
@@ -121,17 +130,28 @@ def check(store: Store, progress: Callable[[int], None] | None = None) -> Report
         _compare(report, "quota", iter(sorted(
             (f"quota/{year}/{bytes(buyer).hex()}", held) for buyer, year, held in store.engine.rows("dump_quota"))),
             iter(scratch.base.execute("SELECT account, held_fen FROM quota WHERE held_fen <> 0 ORDER BY account")))
+        _compare(report, "refusals", _refusals(store), iter(
+            ((key, inbox),) for key, inbox in scratch.base.execute("SELECT key, inbox FROM refusals ORDER BY 1, 2")))
         _compare_postings(report, store, scratch)
         scratch.base.close()
     return report
 
 
 def _stored(store: Store, table: str) -> Iterator[tuple[str, bytes]]:
-    for row in _pages(store, f"dump_{table}"):
-        yield row[0], bytes(row[-1])
-        if table == "cases":
-            state = msgspec.msgpack.decode(row[-1], type=Case).state
-            assert STATE_NUMBERS[state] == row[2], f"{row[0]}: the state column does not say {state}"
+    """Key and bytes; no bytes where the columns beside them say something else."""
+    decoder = msgspec.msgpack.Decoder(RECORDS[table][0])
+    for key, *columns, blob in _pages(store, f"dump_{table}"):
+        record = decoder.decode(blob)
+        told = [record.version, STATE_NUMBERS[record.state]] if table == "cases" else [record.version]
+        yield key, bytes(blob) if columns == told else b""
+
+
+def _refusals(store: Store) -> Iterator[tuple[tuple[str, int]]]:
+    after: tuple[Any, ...] = ("", -1)
+    while rows := store.engine.rows("dump_refusals", *after, DUMP_ROWS):
+        for row in rows:
+            yield (tuple(row),)
+        after = tuple(rows[-1])
 
 
 def _pages(store: Store, name: str) -> Iterator[Any]:
@@ -151,19 +171,23 @@ def _compare(report: Report, table: str, stored: Iterator[Any], folded: Iterator
     here, there = next(stored, None), next(folded, None)
     while here is not None or there is not None:
         if there is None or (here is not None and here[0] < there[0]):
-            _differ(report, f"{table} {here[0]}: stored, not in the journal")
+            _differ(report, f"{table} {_named(here)}: stored, not in the journal")
             here = next(stored, None)
         elif here is None or there[0] < here[0]:
-            _differ(report, f"{table} {there[0]}: in the journal, not stored")
+            _differ(report, f"{table} {_named(there)}: in the journal, not stored")
             there = next(folded, None)
         else:
             if tuple(here) != tuple(there):
-                _differ(report, f"{table} {here[0]}: stored and folded differ")
+                _differ(report, f"{table} {_named(here)}: stored and folded differ")
             digest.update(repr(tuple(there)).encode())
             count += 1
             here, there = next(stored, None), next(folded, None)
     report.records[table] = count
     report.digests[table] = digest.hexdigest()
+
+
+def _named(row: Any) -> str:
+    return row[0] if isinstance(row[0], str) else " ".join(map(str, row[0]))
 
 
 def _differ(report: Report, text: str) -> None:

@@ -11,7 +11,7 @@ import fcntl
 import os
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from hashlib import blake2b
@@ -194,13 +194,13 @@ class SqliteEngine:
             raise self._down(wrong) from wrong
         return row[0] if row else None
 
-    def snapshot(self, tables: Mapping[str, str], size: int) -> Iterator[tuple[str, list[Any]]]:
-        """Every row of the tables as of one moment, in chunks."""
+    def snapshot(self, tables: Mapping[str, str], sizes: Callable[[str], int]) -> Iterator[tuple[str, list[Any]]]:
+        """Every row of the tables as of one moment, in chunks of so many rows a table."""
         self.connection.execute("BEGIN")
         try:
             for table, columns in tables.items():
                 cursor = self.connection.execute(f"SELECT {columns} FROM {table}")
-                while chunk := cursor.fetchmany(size):
+                while chunk := cursor.fetchmany(sizes(table)):
                     yield table, [list(row) for row in chunk]
         finally:
             self.connection.execute("ROLLBACK")
@@ -353,15 +353,14 @@ class PostgresEngine:
             return None
         return row[0] if row else None
 
-    def snapshot(self, tables: Mapping[str, str], size: int) -> Iterator[tuple[str, list[Any]]]:
-        """Every row of the tables as of one moment, in chunks."""
+    def snapshot(self, tables: Mapping[str, str], sizes: Callable[[str], int]) -> Iterator[tuple[str, list[Any]]]:
+        """Every row of the tables as of one moment, in chunks of so many rows a table."""
         with self.connection.transaction():
             self.connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             for table, columns in tables.items():
                 with self.connection.cursor(name=f"snapshot_{table}") as cursor:
-                    cursor.itersize = size
                     cursor.execute(f"SELECT {columns} FROM {table}")
-                    while chunk := cursor.fetchmany(size):
+                    while chunk := cursor.fetchmany(sizes(table)):
                         yield table, [list(row) for row in chunk]
 
     def fill(self, table: str, columns: str, rows: Sequence[Sequence[Any]]) -> None:

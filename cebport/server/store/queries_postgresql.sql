@@ -133,6 +133,8 @@ SELECT key, version, blob FROM waybills WHERE key COLLATE "C" > %s ORDER BY key 
 SELECT key, version, blob FROM tallies WHERE key COLLATE "C" > %s ORDER BY key COLLATE "C" LIMIT %s;
 -- name: dump_quota
 SELECT buyer, year, held_fen FROM quota WHERE held_fen <> 0;
+-- name: dump_refusals
+SELECT key, inbox FROM refusals WHERE (key, inbox) > (%s, %s::bigint) ORDER BY key, inbox LIMIT %s;
 -- name: dump_postings
 SELECT document, line, kind, account, amount_fen FROM postings WHERE (document, line, kind) > (%s, %s::int, %s)
 ORDER BY document, line, kind LIMIT %s;

@@ -111,6 +111,8 @@ SELECT key, version, blob FROM waybills WHERE key > ? ORDER BY key LIMIT ?;
 SELECT key, version, blob FROM tallies WHERE key > ? ORDER BY key LIMIT ?;
 -- name: dump_quota
 SELECT buyer, year, held_fen FROM quota WHERE held_fen <> 0;
+-- name: dump_refusals
+SELECT key, inbox FROM refusals WHERE (key, inbox) > (?, ?) ORDER BY key, inbox LIMIT ?;
 -- name: dump_postings
 SELECT document, line, kind, account, amount_fen FROM postings WHERE (document, line, kind) > (?, ?, ?)
 ORDER BY document, line, kind LIMIT ?;
