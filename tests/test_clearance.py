@@ -595,8 +595,8 @@ def test_nothing_given_is_changed() -> None:
     case, facts = port.case_for(made.inventory), port.facts(made.inventory, port.case_for(made.inventory))
     before = repr((case, facts.waybill, made.inventory))
     view = port.view("3118")
-    first = decide(made.inventory, case, facts._replace(numbers=Numbers()), view, port.now)
-    second = decide(made.inventory, case, facts._replace(numbers=Numbers()), view, port.now)
+    first = decide(made.inventory, case, replace(facts, numbers=Numbers()), view, port.now)
+    second = decide(made.inventory, case, replace(facts, numbers=Numbers()), view, port.now)
     assert first == second and first.case is not case
     assert repr((case, facts.waybill, made.inventory)) == before
 

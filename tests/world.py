@@ -318,7 +318,7 @@ class Port:
     def _one(self, part: Any) -> Outcome:
         case = self.case_for(part)
         facts, view = self.facts(part, case), self.view(getattr(part, "customsCode", None) or self._place(case))
-        outcome = self.twice(lambda numbers: decide(part, case, facts._replace(numbers=numbers), view, self.now))
+        outcome = self.twice(lambda numbers: decide(part, case, replace(facts, numbers=numbers), view, self.now))
         self.take(outcome, case)
         return outcome
 
@@ -391,7 +391,7 @@ class Port:
 
             def fall(numbers: Numbers, timer: Timer = timer, case: Case = case, facts: Facts = facts,
                      view: Any = view) -> Outcome:
-                return tick(Tick(timer.kind, self.inbox, 0), case, facts._replace(numbers=numbers), view, self.now)
+                return tick(Tick(timer.kind, self.inbox, 0), case, replace(facts, numbers=numbers), view, self.now)
 
             self.take(self.twice(fall), case)
         self.now = max(self.now, then)

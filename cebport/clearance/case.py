@@ -63,7 +63,10 @@ def take_order(draft: Draft, part: OrderPart) -> None:
 def take_payment(draft: Draft, part: PaymentPart) -> None:
     """411. Another order's payment under the same number is a payment that exists."""
     key = (part.payTransactionId, part.payCode)
-    held = next((p for p in draft.payments if (p.payTransactionId, p.payCode) == key), None)
+    held = None
+    for payment in draft.payments:
+        if (payment.payTransactionId, payment.payCode) == key:
+            held = payment
     if held is None and draft.facts.owner and draft.facts.owner != draft.key:
         reason: Reason | None = Reason("KEY-EXISTS", ERROR, "payment", part.orderNo, draft.facts.owner.split("|")[0])
     else:
@@ -72,8 +75,11 @@ def take_payment(draft: Draft, part: PaymentPart) -> None:
         refuse(draft, "payment", part, reason)
         return
     taken = announce(draft, "payment", part, held.said if held is not None else 0)
-    others = tuple(p for p in draft.payments if p is not held)
-    draft.payments = tuple(sorted((*others, taken), key=lambda p: (p.payTransactionId, p.payCode)))
+    if draft.payments:
+        others = [p for p in draft.payments if p is not held]
+        draft.payments = tuple(sorted([*others, taken], key=lambda p: (p.payTransactionId, p.payCode)))
+    else:
+        draft.payments = (taken,)
     conclude(draft)
 
 

@@ -57,10 +57,11 @@ def conclude(draft: Draft) -> None:
     treated = tax.treatment(inventory.lines, value, draft.facts.spent_fen, draft.view)
     if treated.action == tax.REFUSE:
         reasons.append(limit_reason(treated))
-    draft.why.extend(reasons)
-    if any(reason.severity == ERROR for reason in reasons):
-        refuse_inventory(draft, inventory, reasons)
-        return
+    if reasons:
+        draft.why.extend(reasons)
+        if any(reason.severity == ERROR for reason in reasons):
+            refuse_inventory(draft, inventory, reasons)
+            return
     store(draft, inventory, payment, waybill, value, treated)
 
 
@@ -172,7 +173,7 @@ def store(draft: Draft, inventory: InventoryPart, payment: PaymentPart | None, w
     draft.order = say(draft, "order", draft.order, states.STORED)
     if payment is not None:
         stored = say(draft, "payment", payment, states.STORED)
-        draft.payments = tuple(stored if p is payment else p for p in draft.payments)
+        draft.payments = tuple([stored if p is payment else p for p in draft.payments])
     if waybill is not None:
         draft.waybill_part = say(draft, "waybill", waybill, states.STORED)
     draft.names.append("matched")

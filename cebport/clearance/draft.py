@@ -10,9 +10,9 @@ from __future__ import annotations
 from datetime import date, datetime
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
-from msgspec import UNSET
+from msgspec import Struct
 from msgspec.structs import replace
 
 from cebport.clearance import parts
@@ -40,7 +40,7 @@ class Numbers(Protocol):
         ...
 
 
-class Facts(NamedTuple):
+class Facts(Struct, frozen=True, gc=False):
     """What the decision knows besides the case.
 
     owner: the case that holds the business key of the arriving document ("" = nobody).
@@ -54,7 +54,7 @@ class Facts(NamedTuple):
     tally: Tally | None = None
 
 
-class Timer(NamedTuple):
+class Timer(Struct, frozen=True, gc=False):
     """Something to look at again: ``kind`` of tick, when (ms), which case."""
 
     kind: str
@@ -62,7 +62,7 @@ class Timer(NamedTuple):
     case: str
 
 
-class Outcome(NamedTuple):
+class Outcome(Struct, frozen=True, gc=False):
     """What one document changed. ``case`` and ``waybill`` are None when untouched."""
 
     event: Event
@@ -200,38 +200,44 @@ class Draft:
             fields["state"] = state
         return fields
 
-    def _waybill_change(self) -> WaybillChange | None:
+    def _waybill_fields(self) -> dict[str, Any] | None:
+        """The fields of the waybill that this draft set anew; None = untouched."""
         waybill = self.waybill
         if waybill is None:
             return None
-        part = UNSET if self.waybill_part is waybill.part else self.waybill_part
-        link = UNSET if self.link == waybill.case else self.link
-        arrived = UNSET if self.arrived == waybill.arrived else self.arrived
-        signed = UNSET if self.signed_for is waybill.signed_for else self.signed_for
-        if part is link is arrived is signed is UNSET:
-            return None
-        return WaybillChange(part=part, case=link, arrived=arrived, signed_for=signed)
+        fields: dict[str, Any] = {}
+        if self.waybill_part is not waybill.part:
+            fields["part"] = self.waybill_part
+        if self.link != waybill.case:
+            fields["case"] = self.link
+        if self.arrived != waybill.arrived:
+            fields["arrived"] = self.arrived
+        if self.signed_for is not waybill.signed_for:
+            fields["signed_for"] = self.signed_for
+        return fields or None
 
     def finish(self, state: str, tally_set: TallyPart | None = None) -> Outcome:
         """The outcome. ``state``: the parcel's state now."""
-        waybill_change = self._waybill_change()
-        case = waybill = tally = case_change = None
-        key = ""
+        case = waybill = tally = case_change = waybill_change = None
+        key = road = ""
         if self.case.orderNo:
             key = self.key
             fields = self._changed_fields(state)
             if fields or self.case.version:
                 case_change = CaseChange(**fields)
                 case = parts.with_fields(self.case, fields, self.inbox)
-        if waybill_change is not None:
-            waybill = parts.fold_waybill(self.waybill, waybill_change, self.inbox)
+        waybill_fields = self._waybill_fields()
+        if waybill_fields is not None:
+            waybill_change = WaybillChange(**waybill_fields)
+            waybill = parts.with_waybill_fields(self.waybill, waybill_fields, self.inbox)
+            road = parts.waybill_key(waybill.logisticsNo, waybill.logisticsCode)
         if tally_set is not None:
             tally = parts.fold_tally(self.facts.tally, tally_set, self.inbox)
         event = Event(
-            name="; ".join(self.names),
+            name=self.names[0] if len(self.names) == 1 else "; ".join(self.names),
             index=self.index,
             case=key,
-            waybill=parts.waybill_key(waybill.logisticsNo, waybill.logisticsCode) if waybill is not None else "",
+            waybill=road,
             tally=parts.waybill_key(tally.copNo, tally.operatorCode) if tally is not None else "",
             set=case_change,
             waybill_set=waybill_change,

@@ -464,6 +464,11 @@ def fold_waybill(waybill: Waybill, change: WaybillChange, inbox: int) -> Waybill
     fields: dict[str, Any] = {
         name: value for name in WaybillChange.__struct_fields__ if (value := getattr(change, name)) is not UNSET
     }
+    return with_waybill_fields(waybill, fields, inbox)
+
+
+def with_waybill_fields(waybill: Waybill, fields: dict[str, Any], inbox: int) -> Waybill:
+    """The waybill with those fields, one version further, touched by that inbox row."""
     return replace(waybill, version=waybill.version + 1, inboxes=_with(waybill.inboxes, inbox), **fields)
 
 

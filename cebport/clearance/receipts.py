@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
 
 from cebport.clearance.parts import (
     Bill,
@@ -33,7 +35,7 @@ INFO_CHARS_MAX = 1000
 """returnInfo holds 1..1000 characters by the schema."""
 
 
-class Receipt(NamedTuple):
+class Receipt(Struct, frozen=True, gc=False):
     """One receipt on its way: message type ("312"), status, where to, and its head and lines as the values of
     their records in schema order (dispatch makes the records when it writes)."""
 

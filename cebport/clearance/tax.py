@@ -16,7 +16,9 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
 
 from cebport.clearance.parts import BillLine, Line, Reason
 from cebport.faults import INFO, WARNING
@@ -32,7 +34,7 @@ SHEETS = {"020": ONE, "010": ONE, "044": Decimal(100), "058": Decimal(1000), "05
 PIECES = {**SHEETS, "008": ONE, "007": ONE, "011": ONE, "001": ONE, "012": ONE, "134": ONE, "025": ONE}
 
 
-class Treatment(NamedTuple):
+class Treatment(Struct, frozen=True, gc=False):
     """How the limits let the order pass. ``action``: inside, full_tax or refuse; ``rule`` says which limit spoke."""
 
     action: str
@@ -42,7 +44,7 @@ class Treatment(NamedTuple):
     spent: Decimal
 
 
-class Assessment(NamedTuple):
+class Assessment(Struct, frozen=True, gc=False):
     """Tax of one inventory. ``missing``: goods codes whose MFN rate was needed and is not loaded."""
 
     lines: tuple[BillLine, ...]

@@ -235,11 +235,13 @@ class Work:
     def send(self, receipts: Iterable[Receipt], inbox: int, created_at: int) -> None:
         """Put receipts into the outbox: one row a type, answered message and receiver, of at most 100 documents."""
         grouped: dict[tuple[str, Any], list[Any]] = {}
+        seen: dict[tuple[str, int], list[Any]] = {}
         for receipt in receipts:
-            held = grouped.get((receipt.type, receipt.reply))
+            kind, reply = receipt.type, receipt.reply
+            held = seen.get((kind, id(reply)))  # most replies are one object: comparing them is the dear part
             if held is None:
-                held = grouped[(receipt.type, receipt.reply)] = []
-            held.append(receipt[3:])
+                held = seen[(kind, id(reply))] = grouped.setdefault((kind, reply), [])
+            held.append((receipt.head, receipt.lines))
         hide, rows = self.store.vault.hide, self.writes.outbox
         for (kind, reply), documents in grouped.items():
             for start in range(0, len(documents), 100):
