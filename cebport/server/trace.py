@@ -92,6 +92,9 @@ def _story(store: Store, case: Case, waybill: Waybill | None = None, refused: It
         waybill = store.waybills([key]).get(key)
     if case.orderNo:
         refused = {*refused, *(row[1] for row in store.prefixed("refusals", f"{case.orderNo}|{case.ebpCode}"))}
+    if waybill is not None:
+        road = waybill_key(waybill.logisticsNo, waybill.logisticsCode)
+        refused = {*refused, *(row[1] for row in store.prefixed("refusals", road))}
     inboxes = sorted({*case.inboxes, *refused, *(waybill.inboxes if waybill is not None else ())})
     decisions = _decisions(store, inboxes, case, waybill)
     money = [inventory.invtNo] if inventory is not None and inventory.invtNo else []
