@@ -190,7 +190,8 @@ class Pipeline:
         action = view.verdict_action(message.type, verdict.verdict)
         codes = receipt_codes()[message.type]
         if action == "refuse":
-            faults = [f for f in verdict.faults if f.severity == ERROR] or list(verdict.faults)
+            faults = [f for f in verdict.faults if f.severity == ERROR] or [
+                f.with_severity(ERROR) for f in verdict.faults]
             one.refused = dict.fromkeys(range(len(one.parts)), (codes["signature"], faults))
             return False
         if verdict.certificate is None or view.trust.get("any_declarant"):
