@@ -388,13 +388,13 @@ def test_files_of_any_size_in_little_memory(sqlite_home: Home, tmp_path: Path) -
 
 
 def test_many_large_messages_at_once_in_little_memory(sqlite_home: Home, tmp_path: Path) -> None:
-    """Ten messages near the limits: 16 MB that do not compress, as many elements as are read at all."""
+    """Nine messages near the limits: 16 MB that do not compress, as many elements as are read at all."""
     limit = wire.LIMITS.bytes_max
     (tmp_path / "big").mkdir()
     good = wire.write(wire.message_of(wire.parse_tree(sent("CEB311", [one_story(952).order]))))
-    for number in range(10):
+    for number in range(9):
         text = os.urandom(limit // 4 - 4000).hex().encode()
-        filling = b"<a>1</a>" * 390_000 if number in (3, 7) else text + b"<a/>" + text
+        filling = b"<a>1</a>" * 390_000 if number == 3 else text + b"<a/>" + text
         raw = good.replace(b"<ceb:Order>", b"<ceb:Order>" + filling, 1)
         assert len(raw) < limit
         (tmp_path / "big" / f"{number}.xml").write_bytes(raw + b"\n" * number)
@@ -403,7 +403,7 @@ def test_many_large_messages_at_once_in_little_memory(sqlite_home: Home, tmp_pat
     out, err = run.communicate(timeout=90)
     assert run.returncode == 0, err
     peak, totals = map(json.loads, out.splitlines()[-2:])
-    assert (totals["messages"], totals["closed"]) == (14, 1)
+    assert (totals["messages"], totals["closed"]) == (13, 1)
     assert peak["peak_kib"] < MEMORY_MB_MAX * 1024
 
 
