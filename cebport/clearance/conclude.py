@@ -15,7 +15,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from cebport.clearance import books, states, tax
-from cebport.clearance.draft import Draft, day8, receipt_guid
+from cebport.clearance.draft import Draft, day8, law_source, receipt_guid
 from cebport.clearance.match import DOCUMENT_NAMES, match, tax_total
 from cebport.clearance.match import codes as match_codes
 from cebport.clearance.parts import Bill, Hold, InventoryPart, PaymentPart, Reason, WaybillPart, case_key
@@ -27,6 +27,7 @@ from cebport.values import plain
 YEAR_RULE, YEAR_CODE = "LAW-LIMIT-YEAR", "1313"
 ALL_DOCUMENTS = ("order", "payment", "waybill")
 DIRECT_MODES = ("9610",)
+LIST_TOPIC = "positive_list.edition"
 NO_REMARK_BROKEN = frozenset({"listed", "not_required"})
 REMARKS_KEPT = frozenset({"", "bonded_only"})
 """Remarks that the goods code and the mode settle: a listed line with another one is told."""
@@ -51,12 +52,14 @@ def conclude(draft: Draft) -> None:
     reasons = match(order, payment, waybill, inventory, draft.view.practice)
     if mode_row is None:
         reasons.append(Reason("LAW-MODE", ERROR, "CEB621/tradeMode", inventory.tradeMode,
-                              f"{draft.view.place} {draft.view.day}"))
+                              f"{draft.view.place} {draft.view.day}",
+                              law_source(draft.view, f"mode.{inventory.tradeMode}")
+                              if f"mode.{inventory.tradeMode}" in draft.view else ""))
     listing_reasons(draft, inventory, reasons)
     value = tax.limit_value(inventory.lines, inventory.freight, inventory.insuredFee, draft.view)
     treated = tax.treatment(inventory.lines, value, draft.facts.spent_fen, draft.view)
     if treated.action == tax.REFUSE:
-        reasons.append(limit_reason(treated))
+        reasons.append(limit_reason(treated, draft.view))
     if reasons:
         draft.why.extend(reasons)
         if any(reason.severity == ERROR for reason in reasons):
@@ -106,18 +109,21 @@ def listing_reasons(draft: Draft, inventory: InventoryPart, reasons: list[Reason
         path = f"CEB621/gnum={line.gnum}/gcode"
         if listing.state == "absent":
             severity = ERROR if listing.complete else WARNING
-            reasons.append(Reason("LAW-LIST-ABSENT", severity, path, line.gcode, listing.edition))
+            reasons.append(Reason("LAW-LIST-ABSENT", severity, path, line.gcode, listing.edition,
+                                  law_source(draft.view, LIST_TOPIC)))
         else:
             severity = INFO if listing.state == "listed" else ERROR
             reasons.append(Reason("LAW-LIST-REMARK", severity, path, line.gcode,
-                                  f"{listing.remark or listing.remark_kind} {listing.edition}"))
+                                  f"{listing.remark or listing.remark_kind} {listing.edition}",
+                                  law_source(draft.view, LIST_TOPIC)))
 
 
-def limit_reason(treated: tax.Treatment) -> Reason:
+def limit_reason(treated: tax.Treatment, view: Any) -> Reason:
     """The limit that refuses: the value (for the year: what it already holds + the value) and the limit."""
     value = plain(treated.value)
     found = f"{plain(treated.spent)} + {value}" if treated.rule == YEAR_RULE else value
-    return Reason(treated.rule, ERROR, "CEB621", found, plain(treated.limit))
+    return Reason(treated.rule, ERROR, "CEB621", found, plain(treated.limit),
+                  law_source(view, tax.limit_topic(treated.rule, view)))
 
 
 def refusal_codes() -> dict[str, str]:
@@ -183,7 +189,8 @@ def store(draft: Draft, inventory: InventoryPart, payment: PaymentPart | None, w
         draft.postings.extend(books.hold_postings(invt_no, hold))
         draft.move_quota(hold, hold.amount_fen)
     if treated.action != "inside":
-        draft.why.append(Reason("LAW-FULL-TAX", "info", "CEB621", plain(treated.value), plain(treated.limit)))
+        draft.why.append(Reason("LAW-FULL-TAX", INFO, "CEB621", plain(treated.value), plain(treated.limit),
+                                law_source(draft.view, "tax.over_limit")))
     draft.inventory = inventory
     if waits_for_tally(draft, inventory):
         draft.names.append("waits for tally")

@@ -110,6 +110,18 @@ def label_of(view: Any) -> str:
     return f"{view.place}@{view.day}"
 
 
+@lru_cache(maxsize=1024)
+def law_source(view: Any, topic: str) -> str:
+    """The row that says so: topic, instrument (zh / en), confidence and first day; "" where no row holds."""
+    row = view.row(topic)
+    if row is None:
+        return ""
+    number = view.instrument(topic).no
+    names = number.zh if number.zh == number.en else f"{number.zh} / {number.en}"
+    since = f", {row.since}" if row.since else ""
+    return f"{names} [{topic}, {row.confidence}{since}]"
+
+
 class Draft:
     """See the module. ``now`` in ms; ``view`` is the law of the case's place on the law day."""
 
@@ -126,6 +138,7 @@ class Draft:
         "inventory",
         "link",
         "names",
+        "not_taken",
         "now",
         "order",
         "past",
@@ -155,6 +168,7 @@ class Draft:
             self.arrived, self.signed_for = waybill.arrived, waybill.signed_for
         else:
             self.waybill_part, self.link, self.arrived, self.signed_for = None, "", "", None
+        self.not_taken = ("", "")
         self.names: list[str] = []
         self.receipts: list[Receipt] = []
         self.why: list[Reason] = []
@@ -247,6 +261,8 @@ class Draft:
             receipts=tuple([(r.type, r.status) for r in self.receipts]),
             law=label_of(self.view),
             spent_fen=self.facts.spent_fen,
+            number=self.not_taken[0],
+            own=self.not_taken[1],
         )
         return Outcome(event, case, waybill, tally, tuple(self.receipts), tuple(self.timers), tuple(self.quota))
 

@@ -418,7 +418,8 @@ class Posting(Struct, frozen=True, array_like=True, gc=False):
 class Event(Struct, frozen=True, omit_defaults=True, gc=False):
     """One immutable line of the journal: what came, what was decided, why, and what it set.
 
-    law: "place@day" of the view that decided; spent_fen: what the buyer's year held before.
+    law: "place@day" of the view that decided; spent_fen: what the buyer's year held before. number, own: of a
+    document that was not taken, the preNo that its receipt got and its own number ("copNo|agentCode").
     """
 
     name: str
@@ -434,6 +435,8 @@ class Event(Struct, frozen=True, omit_defaults=True, gc=False):
     receipts: tuple[tuple[str, str], ...] = ()
     law: str = ""
     spent_fen: int = 0
+    number: str = ""
+    own: str = ""
 
 
 def case_key(order_no: str, ebp_code: str) -> str:

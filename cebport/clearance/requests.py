@@ -12,7 +12,7 @@ from typing import Any
 
 from cebport.clearance import books, states
 from cebport.clearance.conclude import free_documents, give_back_year, say, summary_timer
-from cebport.clearance.draft import Draft, day8, day_of, receipt_guid
+from cebport.clearance.draft import Draft, day8, day_of, law_source, receipt_guid
 from cebport.clearance.parts import (
     Bill,
     BillLine,
@@ -104,7 +104,8 @@ def _window(draft: Draft, part: ReturnPart) -> Reason | None:
     gone_days = (draft.view.day - day_of(draft.released_at)).days
     if gone_days <= int(days):
         return None
-    return Reason("RETURN-WINDOW", ERROR, "CEB625/appTime", f"{gone_days}", f"{days}")
+    return Reason("RETURN-WINDOW", ERROR, "CEB625/appTime", f"{gone_days}", f"{days}",
+                  law_source(draft.view, "window.return_apply_days"))
 
 
 def returned_quantities(returns: tuple[ReturnPart, ...]) -> dict[int, Decimal]:

@@ -72,9 +72,16 @@ def refuse(draft: Draft, kind: str, part: Any, reason: Reason) -> None:
     status = receipt_codes()[MESSAGE_OF[kind]][CODE_OF_REASON[reason.rule]]
     if kind in ("inventory", "return") and not part.preNo:
         part = draft.said(part, preNo=pre_number(draft, PRE_LETTERS[kind]))
+    draft.not_taken = (getattr(part, "preNo", ""), own_number(part))
     info = explained(reason).message.zh
     draft.receipts.append(BUILDERS[type(part)][1](part, status, draft.now, info,
                                                   receipt_guid(part.guid, int(status), draft.now)))
+
+
+def own_number(part: Any) -> str:
+    """A document's number in its sender's books, as it can be looked up; "" when it has none."""
+    cop_no = getattr(part, "copNo", "")
+    return f"{cop_no}|{getattr(part, 'agentCode', '') or part.operatorCode}" if cop_no else ""
 
 
 PRE_LETTERS = {"inventory": "B", "cancel": "C", "return": "T", "tally": "R"}

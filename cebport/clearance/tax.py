@@ -96,6 +96,12 @@ def treatment(lines: Sequence[Line], value: Decimal, spent_fen: int, view: Any) 
     return Treatment(over["single_one_item" if one_item else "single_other"], "LAW-LIMIT-SINGLE", value, single, spent)
 
 
+def limit_topic(rule: str, view: Any) -> str:
+    """The row of the law that a limit's refusal rests on."""
+    regime = "postal.limit_{}_cny" if view["tax.regime"] == POSTAL else "tax.limit_{}_cny"
+    return regime.format("year" if rule == "LAW-LIMIT-YEAR" else "order" if regime.startswith("postal") else "single")
+
+
 def _postal_treatment(lines: Sequence[Line], value: Decimal, spent: Decimal, view: Any) -> Treatment:
     """The caps of the pilots before the composite tax; one article that cannot be divided may cost more."""
     order, year = view["postal.limit_order_cny"], view["postal.limit_year_cny"]

@@ -29,7 +29,7 @@ from cebport.clearance.parts import (
     waybill_key,
 )
 from cebport.clearance.receipts import BUILDERS, INFO_CHARS_MAX, Receipt
-from cebport.clearance.taking import PRE_LETTERS
+from cebport.clearance.taking import PRE_LETTERS, own_number
 from cebport.faults import ERROR, Fault, Malformed, StoreConflict
 from cebport.messages import envelope, rules, signature, wire
 from cebport.messages.certificates import sign_fault
@@ -41,7 +41,7 @@ from cebport.server.blind import Blinder
 from cebport.server.dispatch import ENVELOPE_ANSWER, fault_from, misfit, oversized_parts
 from cebport.server.filings import Filings
 from cebport.server.store.store import DONE, Claimed, Store, encode
-from cebport.server.work import Work, refused_key
+from cebport.server.work import Work, refused_keys
 from cebport.values import BEIJING, beijing_day
 
 NAMESPACE = "http://www.chinaport.gov.cn/ceb"
@@ -250,7 +250,7 @@ class Pipeline:
         for receiver in one.data_copies:
             work.writes.outbox.append((inbox, "DATA", receiver, int(one.wrapped), 0, at, None))
         self._file_timers(work, timers, inbox)
-        work.writes.refusals.extend({(key, inbox) for event in events if (key := refused_key(event))})
+        work.writes.refusals.extend({(key, inbox) for event in events for key in refused_keys(event)})
         documents = len(one.parts) if one.row.kind == "message" else 0
         work.writes.journal.append((inbox, at, self.policy.edition, self.code, documents,
                                     self.store.vault.squeeze(encode(events))))
@@ -299,7 +299,7 @@ class Pipeline:
             case=case_key(part.orderNo, part.ebpCode) if hasattr(part, "ebpCode") else "",
             waybill=waybill_key(part.logisticsNo, part.logisticsCode) if hasattr(part, "logisticsNo") else "",
             why=tuple([reason_of(f) for f in faults]),
-            receipts=((BUILT[kind], code),)))
+            receipts=((BUILT[kind], code),), number=getattr(part, "preNo", ""), own=own_number(part)))
 
     def _file_timers(self, work: Work, timers: Sequence[Timer], inbox: int) -> None:
         """One row for all timers of a message that fall due together."""

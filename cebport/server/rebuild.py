@@ -19,7 +19,7 @@ import zstandard
 
 from cebport.clearance.parts import Case, Event, Tally, Waybill, fold_case, fold_tally, fold_waybill
 from cebport.server.store.store import STATE_NUMBERS, Store, encode
-from cebport.server.work import keys_of, refused_key
+from cebport.server.work import keys_of, refused_keys
 
 ROWS_A_STEP = 40
 DUMP_ROWS = 2000
@@ -80,7 +80,7 @@ class _Scratch:
             if key and change is not None:
                 record = held.get((table, key)) or self.get(table, key)
                 held[(table, key)] = fold(record, change, inbox)
-        if refused := refused_key(event):
+        for refused in refused_keys(event):
             self.base.execute("INSERT OR IGNORE INTO refusals VALUES (?, ?)", (refused, inbox))
         for p in event.postings:
             self.postings += 1

@@ -40,11 +40,18 @@ Progress = Callable[[str, int], None]
 
 
 class Ran(NamedTuple):
-    """A finished run: totals of the whole store, seconds of wall time, parcels settled in this run."""
+    """A finished run: totals of the whole store, seconds of wall time, parcels that were there before.
+
+    Of this run itself: messages new to the store, messages known already, numbers under which documents were not
+    taken.
+    """
 
     totals: dict[str, int]
     seconds: float
     parcels_before: int
+    messages_new: int = 0
+    messages_known: int = 0
+    not_taken: int = 0
 
 
 def pipeline_of(store: Store, settings: Settings, on: datetime | None) -> Pipeline:
@@ -73,24 +80,27 @@ def clear(paths: Iterable[Path], settings: Settings, on: datetime | None = None,
             filings = read_filings(Path(settings.filings))
             patience.insist(lambda: file_enterprises(store, filings))
         patience.insist(store.release_dead)
-        before = patience.insist(store.totals)["parcels"]
+        before, refused_before = patience.insist(lambda: (store.totals()["parcels"], store.refusal_count()))
         out = FolderOut(Path(settings.receipts))
         runner = _Alone(store, settings, on) if settings.workers <= 1 else _Many(settings, on)
         try:
-            _run(store, runner, files_below(paths), out, patience, clock_of(on), progress)
+            new, known = _run(store, runner, files_below(paths), out, patience, clock_of(on), progress)
         finally:
             runner.stop()
-        totals = patience.insist(store.totals)
-        return Ran(totals, time.perf_counter() - started, before)
+        totals, refused = patience.insist(lambda: (store.totals(), store.refusal_count()))
+        return Ran(totals, time.perf_counter() - started, before, new, known, refused - refused_before)
     finally:
         store.close()
 
 
 def _run(store: Store, runner: Any, files: Iterable[Path], out: FolderOut, patience: Patience,
-         clock: Callable[[], datetime], progress: Progress | None) -> None:
+         clock: Callable[[], datetime], progress: Progress | None) -> tuple[int, int]:
+    """Intake, then on to rest; (messages new to the store, messages known already)."""
     unread: list[str] = []
+    new = known = 0
     for batch in intake.read_files(files, peer=PEER, clock=clock, unread=unread):
-        patience.insist(lambda batch=batch: intake.take(store, batch))
+        taken = patience.insist(lambda batch=batch: intake.take(store, batch))
+        new, known = new + len(taken.inboxes), known + taken.repeats
         if progress is not None:
             progress("taken", len(batch))
         while True:
@@ -114,6 +124,7 @@ def _run(store: Store, runner: Any, files: Iterable[Path], out: FolderOut, patie
             time.sleep(IDLE_SECONDS)
     if unread:
         raise ChannelDown(note=f"all else is done, but {len(unread)} files could not be read: {'; '.join(unread[:5])}")
+    return new, known
 
 
 class Patience:

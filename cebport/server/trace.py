@@ -12,9 +12,9 @@ from typing import Any
 
 import msgspec
 
-from cebport.clearance.parts import Case, Event, Reason, Waybill, waybill_key
+from cebport.clearance.parts import WAITING, Case, Event, Reason, Waybill, waybill_key
 from cebport.clearance.receipts import explained, time17_of
-from cebport.clearance.states import name_of
+from cebport.clearance.states import REVIEW, STASHED, STORED, name_of
 from cebport.faults import Fault, Words
 from cebport.server.dispatch import HEADS
 from cebport.server.store.store import Store
@@ -22,6 +22,8 @@ from cebport.values import plain
 
 _events = msgspec.msgpack.Decoder(list[Event])
 _receipts = msgspec.msgpack.Decoder(list[tuple[list[Any], list[list[Any]]]])
+HELD = {STORED: "tally", REVIEW: "review"}
+"""What a declared inventory waits for, by its state."""
 PREFIXES = ("P|{0}|", "I|{0}|")
 
 
@@ -36,6 +38,23 @@ class Story:
     receipts: list[dict[str, Any]]
     postings: list[dict[str, Any]]
 
+    @property
+    def waiting_for(self) -> list[str]:
+        """What a waiting parcel lacks: order, payment, waybill, inventory; tally; review. [] when it does not wait."""
+        case, inventory = self.case, self.case.inventory
+        if case.state != WAITING:
+            return []
+        if inventory is not None and inventory.status in HELD:
+            return [HELD[inventory.status]]
+        road = self.waybill.part if self.waybill is not None else None
+        there = {
+            "order": case.order is not None and case.order.status > STASHED,
+            "payment": any(payment.status > STASHED for payment in case.payments),
+            "waybill": inventory is None or (road is not None and road.status > STASHED),
+            "inventory": inventory is not None and inventory.status > STASHED,
+        }
+        return [name for name, is_there in there.items() if not is_there]
+
     def as_dict(self) -> dict[str, Any]:
         """The JSON form; its schema is docs/reference/schemas/trace.json."""
         inventory, bill = self.case.inventory, self.case.bill
@@ -47,6 +66,7 @@ class Story:
             "invtNo": inventory.invtNo if inventory else "",
             "logisticsNo": inventory.logisticsNo if inventory else "",
             "arrived": self.waybill.arrived if self.waybill else "",
+            "waiting_for": self.waiting_for,
             "documents": self.documents,
             "decisions": self.decisions,
             "receipts": self.receipts,
@@ -72,9 +92,7 @@ def trace(store: Store, number: str) -> list[Story]:
             keys[waybill.case] = None
         else:
             loose.append(waybill)
-    refused: dict[str, list[int]] = {}
-    for key, inbox in store.prefixed("refusals", f"{number}|"):
-        refused.setdefault(key, []).append(inbox)
+    refused = _refused(store, number)
     cases = store.cases([*keys, *refused])
     roads = {waybill_key(w.logisticsNo, w.logisticsCode) for w in loose}
     stories = [_story(store, cases[key], refused=refused.get(key, ())) for key in dict.fromkeys([*keys, *refused])
@@ -85,6 +103,18 @@ def trace(store: Store, number: str) -> list[Story]:
                       for key, inboxes in refused.items() if key not in cases and key not in roads]
 
 
+def _refused(store: Store, number: str) -> dict[str, list[int]]:
+    """Key of a parcel or waybill -> inbox rows of documents not taken; a copNo is led to its parcel by the journal."""
+    found: dict[str, list[int]] = {}
+    for key, inbox in store.prefixed("refusals", f"{number}|"):
+        parcels = {
+            event.case for _, _, _, _, _, blob in store.engine.select("journal_of", [inbox])
+            for event in _events.decode(store.vault.stretch(blob)) if event.own == key and event.case}
+        for parcel in parcels or {key}:
+            found.setdefault(parcel, []).append(inbox)
+    return found
+
+
 def _story(store: Store, case: Case, waybill: Waybill | None = None, refused: Iterable[int] = ()) -> Story:
     inventory = case.inventory
     if inventory is not None:
@@ -92,16 +122,17 @@ def _story(store: Store, case: Case, waybill: Waybill | None = None, refused: It
         waybill = store.waybills([key]).get(key)
     if case.orderNo:
         refused = {*refused, *(row[1] for row in store.prefixed("refusals", f"{case.orderNo}|{case.ebpCode}"))}
-    if waybill is not None:
-        road = waybill_key(waybill.logisticsNo, waybill.logisticsCode)
+    road = waybill_key(waybill.logisticsNo, waybill.logisticsCode) if waybill is not None else None
+    if road is not None:
         refused = {*refused, *(row[1] for row in store.prefixed("refusals", road))}
     inboxes = sorted({*case.inboxes, *refused, *(waybill.inboxes if waybill is not None else ())})
-    decisions = _decisions(store, inboxes, case, waybill)
+    decisions, numbers = _decisions(store, inboxes, case, road)
     money = [inventory.invtNo] if inventory is not None and inventory.invtNo else []
     money += [case.bill.taxNo] if case.bill is not None else []
     money += [back.preNo for back in case.returns]
     return Story(
-        case, waybill, _documents(store, inboxes, case, waybill), decisions, _said(store, inboxes, case, waybill),
+        case, waybill, _documents(store, inboxes, case, waybill), decisions,
+        _said(store, inboxes, case, waybill, numbers),
         [{"document": row[0], "line": row[1], "kind": row[2], "account": row[3], "amount_fen": row[4]}
          for row in store.engine.select("posting_of", money)])
 
@@ -133,20 +164,23 @@ def _documents(store: Store, inboxes: list[int], case: Case, waybill: Waybill | 
     return made
 
 
-def _decisions(store: Store, inboxes: list[int], case: Case, waybill: Waybill | None) -> list[dict[str, Any]]:
+def _decisions(
+    store: Store, inboxes: list[int], case: Case, road: str | None
+) -> tuple[list[dict[str, Any]], set[str]]:
+    """Every event of the parcel and its waybill, and the preNo of documents that were not taken."""
     key = f"{case.orderNo}|{case.ebpCode}" if case.orderNo else None
-    road = waybill_key(waybill.logisticsNo, waybill.logisticsCode) if waybill is not None else None
-    made = []
+    made, numbers = [], set()
     for position, inbox, at, law, code, blob in store.engine.select("journal_of", inboxes):
         for event in _events.decode(store.vault.stretch(blob)):
             if (key and event.case == key) or (road and event.waybill == road):
+                numbers.add(event.number)
                 made.append({
                     "position": position, "at": time17_of(at), "inbox": inbox, "document": event.index,
                     "event": event.name, "law": event.law, "edition": law, "code": code,
                     "why": [reason_fault(reason, event.index).as_dict() for reason in event.why],
                     "receipts": [list(receipt) for receipt in event.receipts],
                 })
-    return made
+    return made, numbers - {""}
 
 
 def reason_fault(reason: Reason, document: int | None) -> Fault:
@@ -158,11 +192,12 @@ def reason_fault(reason: Reason, document: int | None) -> Fault:
                  reason.source, Words(zh, en), Words(remedy_zh, remedy_en))
 
 
-def _said(store: Store, inboxes: list[int], case: Case, waybill: Waybill | None) -> list[dict[str, Any]]:
+def _said(store: Store, inboxes: list[int], case: Case, waybill: Waybill | None,
+          not_taken: set[str]) -> list[dict[str, Any]]:
     """Every receipt of the parcel's documents, in the order of their times."""
     inventory = case.inventory
     held = (inventory,) if inventory is not None else ()
-    pre_numbers = {p.preNo for p in (*case.past, *case.cancels, *case.returns)} | (
+    pre_numbers = not_taken | {p.preNo for p in (*case.past, *case.cancels, *case.returns)} | (
         {inventory.preNo} if inventory is not None else set())
     invt_numbers = {p.invtNo for p in case.past if p.invtNo} | (
         {inventory.invtNo} if inventory is not None and inventory.invtNo else set())

@@ -59,11 +59,16 @@ def keys_of(case: Case) -> Iterable[str]:
             yield declared_key(inventory.invtNo)
 
 
-def refused_key(event: Event) -> str:
-    """The number under which a refused document can be looked up, since no record has it; "" for all other events."""
-    if event.why and event.set is None and event.waybill_set is None and event.tally_set is None:
-        return event.case or event.waybill
-    return ""
+def refused_keys(event: Event) -> tuple[str, ...]:
+    """The numbers under which a refused document can be looked up, since no record has it; () for all other events.
+
+    Its parcel's or waybill's key, and its own number ("copNo|agentCode") where it has one.
+    """
+    if not event.why or event.waybill_set is not None or event.tally_set is not None:
+        return ()
+    if event.set is not None and not event.own:
+        return ()
+    return tuple([key for key in (event.case or event.waybill, event.own) if key])
 
 
 class Work:

@@ -213,6 +213,16 @@ class SqliteEngine:
     def count_on(self, counted: Mapping[str, str]) -> None:
         """After ``fill``: fresh rows are numbered after the highest. SQLite does that by itself."""
 
+    @contextmanager
+    def forgetting(self, table: str) -> Iterator[None]:
+        """What is overwritten meanwhile is gone from the file and from the log beside it."""
+        self.connection.execute("PRAGMA secure_delete = ON")
+        try:
+            yield
+        finally:
+            self.connection.execute("PRAGMA secure_delete = OFF")
+        self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def sqlalchemy(self) -> Any:
         """An SQLAlchemy engine on this database, for migrations."""
         import sqlalchemy
@@ -375,6 +385,13 @@ class PostgresEngine:
             self.connection.execute(
                 f"SELECT setval(pg_get_serial_sequence('{table}', '{column}'), "
                 f"(SELECT coalesce(max({column}), 0) + 1 FROM {table}), false)")
+
+    @contextmanager
+    def forgetting(self, table: str) -> Iterator[None]:
+        """The server gives up overwritten rows of the table; its files and its log may keep them for a while."""
+        yield
+        with self._reached():
+            self.connection.execute(f"VACUUM {table}")
 
     def sqlalchemy(self) -> Any:
         """An SQLAlchemy engine on this database, for migrations."""

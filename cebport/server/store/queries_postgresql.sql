@@ -69,6 +69,8 @@ WHERE tallies.key = n.key AND tallies.version = n.before;
 INSERT INTO keys (key, case_key) SELECT * FROM unnest(%s::text[], %s::text[]) ON CONFLICT (key) DO NOTHING;
 -- name: put_refusals
 INSERT INTO refusals (key, inbox) SELECT * FROM unnest(%s::text[], %s::bigint[]) ON CONFLICT DO NOTHING;
+-- name: refusal_count
+SELECT count(*) FROM refusals;
 -- name: refusals
 SELECT key, inbox FROM refusals WHERE key >= %s AND key < %s;
 -- name: insert_quota
@@ -154,6 +156,10 @@ SELECT id, type, receiver, documents, created_at, state, blob FROM outbox WHERE 
 INSERT INTO access (at, who, what, reason) VALUES (%s, %s, %s, %s);
 -- name: archive_keys
 SELECT inbox, key_id, wrapped FROM archive WHERE key_id <> %s AND inbox > %s ORDER BY inbox LIMIT %s;
+-- name: outbox_blobs
+SELECT id, blob FROM outbox WHERE blob IS NOT NULL AND id > %s ORDER BY id LIMIT %s;
+-- name: rehide
+UPDATE outbox SET blob = n.blob FROM unnest(%s::bigint[], %s::bytea[]) AS n (id, blob) WHERE outbox.id = n.id;
 -- name: rewrap
 UPDATE archive SET key_id = n.key_id, wrapped = n.wrapped
 FROM unnest(%s::bigint[], %s::text[], %s::bytea[]) AS n (inbox, key_id, wrapped) WHERE archive.inbox = n.inbox;

@@ -56,6 +56,8 @@ UPDATE tallies SET version = ?2, blob = ?3 WHERE key = ?1 AND version = ?4;
 INSERT INTO keys (key, case_key) VALUES (?, ?) ON CONFLICT (key) DO NOTHING;
 -- name: put_refusals
 INSERT INTO refusals (key, inbox) VALUES (?, ?) ON CONFLICT DO NOTHING;
+-- name: refusal_count
+SELECT count(*) FROM refusals;
 -- name: refusals
 SELECT key, inbox FROM refusals WHERE key >= ?1 AND key < ?2;
 -- name: insert_quota
@@ -132,6 +134,10 @@ SELECT id, type, receiver, documents, created_at, state, blob FROM outbox WHERE 
 INSERT INTO access (at, who, what, reason) VALUES (?, ?, ?, ?);
 -- name: archive_keys
 SELECT inbox, key_id, wrapped FROM archive WHERE key_id <> ? AND inbox > ? ORDER BY inbox LIMIT ?;
+-- name: outbox_blobs
+SELECT id, blob FROM outbox WHERE blob IS NOT NULL AND id > ? ORDER BY id LIMIT ?;
+-- name: rehide
+UPDATE outbox SET blob = ?2 WHERE id = ?1;
 -- name: rewrap
 UPDATE archive SET key_id = ?2, wrapped = ?3 WHERE inbox = ?1;
 -- name: reseal

@@ -363,6 +363,10 @@ class Store:
         """The waybills of a number, whichever company's."""
         return [_waybill_decoder.decode(blob) for _, blob in self.prefixed("waybill_prefix", f"{number}|")]
 
+    def refusal_count(self) -> int:
+        """How many numbers of documents that were not taken are kept."""
+        return int(self.engine.rows("refusal_count")[0][0])
+
     def totals(self) -> dict[str, int]:
         """Parcels by state, messages, documents, receipts: of the whole store."""
         counts = dict(self.engine.rows("state_counts"))
