@@ -119,6 +119,14 @@ class Vault:
                 continue
         raise SettingsError(note=f"no key in {self.path} opens the outbox of this store")
 
+    def is_newest(self, hidden: bytes) -> bool:
+        """Whether an outbox payload is hidden by the newest key."""
+        try:
+            self._outbox.decrypt(hidden[:NONCE_BYTES], hidden[NONCE_BYTES:], None)
+        except InvalidTag:
+            return False
+        return True
+
     def squeeze(self, data: bytes) -> bytes:
         """Compressed, for what holds no personal data (the journal)."""
         return self._squeeze.compress(data)
@@ -141,10 +149,21 @@ class Vault:
 def rotate(path: Path, which: str) -> str:
     """Put a fresh key of kind "master" or "hash" in front; older ones stay for what they sealed. Gives its id."""
     held: dict[str, list[dict[str, Any]]] = json.loads(path.read_text())
-    row = _fresh(f"{which[0]}{len(held[which]) + 1}")
+    number = 1 + max(int(str(row["id"])[1:]) for row in held[which])
+    row = _fresh(f"{which[0]}{number}")
     held[which].insert(0, row)
     _write_keys(path, held)
     return str(row["id"])
+
+
+def retire(path: Path) -> list[str]:
+    """Take every master key but the newest out of the key file; gives their ids. What they still wrap is lost:
+    first ``shred.rewrap`` until nothing is left under them."""
+    held: dict[str, list[dict[str, Any]]] = json.loads(path.read_text())
+    ended = [str(row["id"]) for row in held["master"][1:]]
+    held["master"] = held["master"][:1]
+    _write_keys(path, held)
+    return ended
 
 
 def _fresh(key_id: str) -> dict[str, str]:
