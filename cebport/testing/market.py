@@ -395,6 +395,10 @@ def season(day: date) -> Season:
     return found[-1]
 
 
+SHEET = "020"
+"""片: goods that come by the sheet are dear or cheap by the sheet, not by the gram."""
+
+
 def line_tax(article: Article, qty: int, value: Decimal, rates: Season, *, full: bool) -> Decimal:
     """Duty, consumption tax and VAT of one line in CNY; ``value`` is its price with its share of the fees.
 
@@ -412,7 +416,10 @@ def _consumption(
     article: Article, qty: int, value: Decimal, duty: Decimal, rule: Mapping[str, Decimal]
 ) -> Decimal:
     """The whole consumption tax of a line, before the share: it is inside the price that it is taken of."""
-    if "gram" in rule and value / (article.kg * 1000 * qty) < rule["gram"]:
+    if "sheet" in rule and article.unit == SHEET:
+        if value / qty < rule["sheet"]:
+            return ZERO
+    elif "gram" in rule and value / (article.kg * 1000 * qty) < rule["gram"]:
         return ZERO
     if "each" in rule and value / qty < rule["each"]:
         return ZERO
