@@ -97,7 +97,7 @@ class Vault:
         secret = self._unwrap(key_id, bytes(wrapped))
         try:
             packed = AESGCM(secret).decrypt(blob[:NONCE_BYTES], blob[NONCE_BYTES:], None)
-        except InvalidTag as wrong:
+        except (InvalidTag, ValueError) as wrong:
             raise Malformed(note="the archived message is damaged: its seal does not fit") from wrong
         return self._stretch.decompress(packed)
 
