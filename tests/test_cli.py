@@ -258,6 +258,21 @@ def test_check_lists_all_faults_with_remedies(call, good, tmp_path):
     assert len(answer["faults"]) >= 2
 
 
+def test_check_rules_look_at_the_documents_that_fit_the_schema(call, good, tmp_path):
+    text = good.read_text(encoding="utf-8").replace("<ceb:currency>142<", "<ceb:currency>CNY1<", 1)
+    head, second = text.rsplit("<ceb:OrderHead>", 1)
+    last = text.count("<ceb:OrderHead>")
+    bad = tmp_path / "bad.xml"
+    bad.write_text(f"{head}<ceb:OrderHead>{second.replace('<ceb:orderType>I<', '<ceb:orderType>E<')}", encoding="utf-8")
+    code, out, _ = call("check", bad, "--json")
+    (answer,) = lines(out, "check")
+    told = [(fault["code"], fault["document"]) for fault in answer["faults"]]
+    assert code == 1 and told == [("CEB-SCHEMA-009", 1), ("CEB-RULE-040", last), ("CEB-SCHEMA-097", None)]
+    assert answer["faults"][1]["path"] == f"Order[{last}]/OrderHead/orderType"
+    assert "字段规则尚未检查" in call("check", bad, "--lang", "zh")[1]
+    assert "CEB-SCHEMA-097" not in call("check", bad, "--level", "schema")[1]
+
+
 def test_check_level_and_schema(call, traffic, unsigned, tmp_path):
     broken = tmp_path / "sum.xml"
     text = unsigned.read_text(encoding="utf-8")

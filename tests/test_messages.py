@@ -573,6 +573,34 @@ def test_all_faults_not_the_first() -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["CEB311Message", "CEB513Message", "CEB623Message"])
+def test_the_documents_that_fit_can_be_read(name: str) -> None:
+    root = made(name, documents=4)
+    whole = wire.parse(raw_of(root))[0]
+    assert whole is not None
+    raw = raw_of(root).replace(b"<ceb:appType>", b"<ceb:appType>12", 1)
+    third = raw.index(b"<ceb:appTime>", raw.index(b"<ceb:appTime>", raw.index(b"<ceb:appTime>") + 1) + 1)
+    raw = raw[:third] + b"<ceb:odd/>" + raw[third:]
+    tree = wire.parse_tree(raw)
+    found = wire.readable(tree, wire.schema_faults(tree))
+    assert found is not None
+    message, numbers = found
+    assert numbers == (2, 4) and message.documents == (whole.documents[1], whole.documents[3])
+    assert message.transfer == whole.transfer
+    (note,) = wire.unjudged(tree, numbers)
+    assert (note.code, note.severity, note.found) == ("CEB-SCHEMA-097", "info", "1, 3")
+    assert wire.unjudged(tree, (1, 2, 3, 4)) == []
+    assert wire.unjudged(tree, ())[0].found == "1-4"
+
+
+def test_a_bad_tail_is_left_out_and_a_cut_list_reads_nothing() -> None:
+    tree = wire.parse_tree(re.sub(rb"<ceb:dxpMode>[^<]*<", b"<ceb:dxpMode>HTTP<", ORDER))
+    faults = wire.schema_faults(tree)
+    found = wire.readable(tree, faults)
+    assert found is not None and found[0].transfer is None and found[1] == tuple(range(1, len(found[1]) + 1))
+    assert wire.readable(tree, [*faults, fault("CEB-SCHEMA-098", expected=1)]) is None
+
+
 def one_fault(raw: bytes) -> Fault:
     message, faults = wire.parse(raw)
     assert message is None and len(faults) == 1, faults

@@ -423,6 +423,22 @@ def test_faults_name_their_document_and_stand_in_order():
     assert faults[0].path == "Order[2]/OrderHead/orderType"
 
 
+def test_documents_keep_their_numbers_when_others_are_left_out():
+    first = order()
+    other, again = with_head(order(), orderNo="TM2", orderType="E"), with_head(order(), guid=first.head.guid)
+    letter = message(ORD, first, other, again)
+    faults = rules.check(letter, {}, DAY, NOW, numbers=(2, 4, 7))
+    assert [(rule_of(fault, ORD), fault.document) for fault in faults] == [
+        ("RULE-ORDER-TYPE", 4), ("RULE-GUID-TWICE", 7), ("RULE-KEY-TWICE", 7),
+    ]  # fmt: skip
+    assert faults[0].path == "Order[4]/OrderHead/orderType" and "document 2" in faults[1].message.en
+
+
+def test_no_message_is_said_in_words():
+    with pytest.raises(TypeError, match="does not fit the schema"):
+        rules.check(None)
+
+
 def test_entities_that_stand_alone_have_short_paths():
     fault = rules.check(message(CAN, cancel(), with_head(cancel(), copNo="")), {}, DAY, NOW)[0]
     assert fault.path == "InvtCancel[2]/copNo"

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cebport.messages.envelope import Envelope
     from cebport.messages.keys import Signer
     from cebport.messages.signature import Verdict
+    from cebport.messages.wire import Tree
 
 SCHEMAS = ("2022-05", "2016-08")
 LEVELS = ("schema", "rules")
@@ -75,14 +76,30 @@ def check_file(path: Path, schema: str, level: str, practice: Mapping[str, Any],
         if tree.shape.receipt:
             faults = wire.soften(faults)
         found += faults
-        if level == "rules" and is_valid(faults):
-            from cebport.messages import rules
-            from cebport.values import beijing_day
-
-            found += rules.check(wire.message_of(tree, schema), practice, beijing_day(now), now)
+        if level == "rules":
+            found += _rule_faults(tree, faults, schema, practice, now)
     except Malformed as malformed:
         found += malformed.faults
     return Checked(path, message, found)
+
+
+def _rule_faults(tree: Tree, faults: list[Fault], schema: str, practice: Mapping[str, Any],
+                 now: datetime) -> list[Fault]:
+    """What the field rules say of the documents that fit the schema, and which ones were not looked at."""
+    from cebport.messages import rules, wire
+    from cebport.values import beijing_day
+
+    day = beijing_day(now)
+    if is_valid(faults):
+        return rules.check(wire.message_of(tree, schema), practice, day, now)
+    found: list[Fault] = []
+    numbers: tuple[int, ...] = ()
+    if (part := wire.readable(tree, faults, schema)) is not None:
+        message, numbers = part
+        root_is_bad = any(fault.code in wire.ROOT_CODES for fault in faults)
+        found += [fault for fault in rules.check(message, practice, day, now, numbers=numbers)
+                  if not (root_is_bad and fault.path.startswith("@"))]
+    return [*found, *wire.unjudged(tree, numbers)]
 
 
 def practice_of(profile: str | None, now: datetime) -> Mapping[str, Any]:

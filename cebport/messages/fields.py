@@ -330,10 +330,10 @@ def check_numbering(report: Report, number: int, lines: Sequence[Any], *, consec
 # --- the message as a whole ---------------------------------------------------------------------------------
 
 
-def check_twice(report: Report, rule: str, field: str, keys: Sequence[Any]) -> None:
+def check_twice(report: Report, rule: str, field: str, keys: Sequence[Any], numbers: Iterable[int]) -> None:
     """Report every key that an earlier document of the message has: called when there is one."""
     first: dict[Any, int] = {}
-    for number, key in enumerate(keys, 1):
+    for number, key in zip(numbers, keys, strict=True):
         if key in first:
             found = " + ".join(part for part in key if part) if isinstance(key, tuple) else key
             report.head(rule, number, field, found, first=first[key])

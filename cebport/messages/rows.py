@@ -42,9 +42,14 @@ def message_of(tree: Tree, schema: str = NEWEST) -> Message:
         documents = documents_by_text(tree)
     if documents is None:
         documents = documents_by_tree(tree)
+    return _message(tree, documents, schema)
+
+
+def _message(tree: Tree, documents: tuple[Document, ...], schema: str, *, tail: bool = True) -> Message:
+    """The message around its documents; without its tail where that does not fit the schema."""
     root = tree.root
     transfer, subscribes, extend = None, [], None
-    if not tree.shape.receipt:
+    if tail and not tree.shape.receipt:
         for child in root.iterchildren(*_TAIL_TAGS):
             name = child.tag.rpartition("}")[2]
             if name == "BaseTransfer":
@@ -55,6 +60,13 @@ def message_of(tree: Tree, schema: str = NEWEST) -> Message:
                 extend = _record(child, name)
     guid, version = root.get("guid", ""), root.get("version", "")
     return Message(tree.type, guid, version, documents, transfer, tuple(subscribes), extend, schema)
+
+
+def part_of(tree: Tree, numbers: tuple[int, ...], schema: str = NEWEST, *, tail: bool = True) -> Message:
+    """The message with only the documents of these numbers (from 1, rising), which must fit the schema."""
+    wanted = frozenset(numbers)
+    documents = tuple(_documents(tree, wanted))
+    return _message(tree, documents, schema, tail=tail)
 
 
 _TAIL_TAGS = tuple(f"{{{NAMESPACE}}}{name}" for name in ("BaseTransfer", "BaseSubscribe", "ExtendMessage"))
@@ -105,16 +117,20 @@ def _entity(name: str) -> _Entity:
 
 def documents_by_tree(tree: Tree) -> tuple[Document, ...]:
     """The documents, element by element: any order of fields, comments, CDATA, any prefix."""
+    return tuple(_documents(tree, None))
+
+
+def _documents(tree: Tree, wanted: frozenset[int] | None) -> Iterator[Document]:
+    """The documents with these numbers, None = all."""
     shape = tree.shape
-    if not shape.group:
-        heads = tree.root.iterchildren(f"{{{NAMESPACE}}}{shape.head}")
-        return tuple(Document(_record(head, shape.head)) for head in heads)
-    return tuple(_grouped(tree, shape.head, shape.line))
-
-
-def _grouped(tree: Tree, head: str, line: str) -> Iterator[Document]:
+    head, line = shape.head, shape.line
     head_tag, line_tag = f"{{{NAMESPACE}}}{head}", f"{{{NAMESPACE}}}{line}"
-    for group in tree.root.iterchildren(f"{{{NAMESPACE}}}{tree.shape.group}"):
+    for number, group in enumerate(tree.root.iterchildren(f"{{{NAMESPACE}}}{shape.group or head}"), 1):
+        if wanted is not None and number not in wanted:
+            continue
+        if not shape.group:
+            yield Document(_record(group, head))
+            continue
         found = group.find(head_tag)
         lines = tuple(_record(child, line) for child in group.iterchildren(line_tag)) if line else ()
         yield Document(_record(found, head), lines)

@@ -65,27 +65,36 @@ def check(
     practice: Mapping[str, Any] = NO_PRACTICE,
     on: date | None = None,
     now: datetime | None = None,
+    *,
+    numbers: Sequence[int] | None = None,
 ) -> list[Fault]:
     """All that a message breaks of the message text; ``[]`` when nothing.
 
-    message: fits the schema (wire.parse); a document built by hand that lacks fields is told so.
+    message: fits the schema (wire.parse gives None for one that does not: that is a TypeError here); a
+        document built by hand that lacks fields is told so.
     practice: rule id -> severity ("error", "warning", "info", "off") where it differs from the catalog's, and
         the named tolerances of fields.TOLERANCES.
     on: the law day, for codes that begin and end; None: the day of ``now``, else any day.
     now: the clock; a document dated after it is refused. None: the clock is not judged.
+    numbers: what the documents are numbered in the faults, where some were left out (wire.readable); None: from 1.
     """
+    if not isinstance(message, Message):
+        raise TypeError(
+            f"check wants a Message, not {type(message).__name__}: parse gives None for a message that does not fit "
+            "the schema; its list of faults says why"
+        )
     day = on if on is not None else beijing_day(now) if now is not None else date.max
     report = Report(message, practice, day, now)
     rules = RULES.get(message.type)
     if rules is not None:
         check_tail(report, message)
         documents = message.documents
-        try:
-            rules(report, documents)
-        except (TypeError, AttributeError):
-            _one_by_one(report, rules, documents)
+        if numbers is not None:
+            for number, document in zip(numbers, documents, strict=True):
+                rules(report, (document,), number)
+            _check_repeats(report, documents, numbers)
         else:
-            _check_repeats(report, documents)
+            _check_all(report, rules, documents)
     if len(report.faults) > 1:
         report.faults.sort(key=lambda fault: fault.document or 0)
     return report.faults
@@ -103,6 +112,16 @@ def receipt_code(message_type: str, faults: Iterable[Fault]) -> str:
     return own or codes.receipt_codes()[message_type]["content"]
 
 
+def _check_all(report: Report, rules: Callable[..., None], documents: Sequence[Document]) -> None:
+    """The usual way: every document of the message."""
+    try:
+        rules(report, documents)
+    except (TypeError, AttributeError):
+        _one_by_one(report, rules, documents)
+    else:
+        _check_repeats(report, documents, range(1, len(documents) + 1))
+
+
 def _one_by_one(report: Report, rules: Callable[..., None], documents: Sequence[Document]) -> None:
     """The way for messages built by hand: a document that lacks required fields gets that fault instead."""
     report.faults = [fault for fault in report.faults if fault.document is None]
@@ -115,19 +134,19 @@ def _one_by_one(report: Report, rules: Callable[..., None], documents: Sequence[
                 raise
 
 
-def _check_repeats(report: Report, documents: Sequence[Document]) -> None:
+def _check_repeats(report: Report, documents: Sequence[Document], numbers: Sequence[int]) -> None:
     """The same guid, and the same business key with the same appType, twice in one message."""
     if len(documents) < 2:
         return
     guids = [document.head.guid for document in documents]
     if len(set(guids)) != len(guids):
-        check_twice(report, "RULE-GUID-TWICE", "guid", guids)
+        check_twice(report, "RULE-GUID-TWICE", "guid", guids, numbers)
     business_key = KEYS.get(report.type)
     if business_key is not None:
         field, key = business_key
         keys = [key(document.head) for document in documents]
         if len(set(keys)) != len(keys):
-            check_twice(report, "RULE-KEY-TWICE", field, keys)
+            check_twice(report, "RULE-KEY-TWICE", field, keys, numbers)
 
 
 # --- CEB311 order (电子订单) ----------------------------------------------------------------------------

@@ -56,6 +56,10 @@ INT_MIN, INT_MAX = -(1 << 31), (1 << 31) - 1
 SIGNATURE_TAG = f"{{{DS_NAMESPACE}}}Signature"
 SIGNATURE_WORDS = ("签名", "signature")
 MISSING, UNKNOWN, ORDER, REPEATED, TOO_MANY = (f"CEB-SCHEMA-{n:03}" for n in range(1, 6))
+ROOT_CODES = frozenset(("CEB-SCHEMA-017", "CEB-SCHEMA-018"))
+"""Attributes of the root: they leave the rest of the message as it is."""
+INCOMPLETE = frozenset(("CEB-SCHEMA-098", "CEB-SCHEMA-099"))
+"""With one of these there are faults that are not listed."""
 EMPTY, TOO_LONG, LENGTH = (f"CEB-SCHEMA-{n:03}" for n in range(6, 9))
 
 

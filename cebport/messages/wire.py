@@ -14,6 +14,7 @@ from __future__ import annotations
 import io
 import re
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -21,17 +22,17 @@ from typing import Any, BinaryIO, NamedTuple
 
 from lxml import etree
 
-from cebport.faults import Fault, Malformed, is_valid
+from cebport.faults import ERROR, Fault, Malformed, is_valid
 from cebport.messages.catalog import fault
 from cebport.messages.documents import Message
-from cebport.messages.rows import message_of
-from cebport.messages.schema import schema_faults, soften
+from cebport.messages.rows import message_of, part_of
+from cebport.messages.schema import INCOMPLETE, ROOT_CODES, schema_faults, soften
 from cebport.messages.shape import MESSAGES, NAMESPACE, NEWEST, Shape
 from cebport.messages.writing import DEFAULT, Dialect, unreadable_receipt, write, write_values
 
 __all__ = [
-    "DEFAULT", "LIMITS", "Dialect", "Limits", "Scan", "Tree", "message_of", "parse", "parse_tree", "scan",
-    "schema_faults", "unreadable_receipt", "write", "write_values",
+    "DEFAULT", "LIMITS", "ROOT_CODES", "Dialect", "Limits", "Scan", "Tree", "message_of", "parse", "parse_tree",
+    "readable", "scan", "schema_faults", "unjudged", "unreadable_receipt", "write", "write_values",
 ]  # fmt: skip
 
 ENCODINGS = {"UTF-8": "utf-8", "UTF8": "utf-8", "GB2312": "gb18030", "GBK": "gb18030", "GB18030": "gb18030"}
@@ -40,6 +41,7 @@ ENCODINGS_SAID = "UTF-8, GB2312, GBK, GB18030"
 BOM = b"\xef\xbb\xbf"
 NOT_ASCII_BASED = (b"\xff\xfe", b"\xfe\xff", b"\x00")
 XINCLUDE = "http://www.w3.org/2001/XInclude"
+UNJUDGED_RANGES_MAX = 20
 TOO_LARGE = "CEB-XML-010"
 SCAN_CHUNK_BYTES = 1 << 16
 SMALL_BYTES_MAX = 1 << 20
@@ -99,6 +101,44 @@ def parse(raw: bytes, *, schema: str = NEWEST, limits: Limits = LIMITS) -> tuple
     if not is_valid(faults):
         return None, faults
     return message_of(tree, schema), faults
+
+
+def readable(tree: Tree, faults: Iterable[Fault], schema: str = NEWEST) -> tuple[Message, tuple[int, ...]] | None:
+    """The part of a schema-invalid message that the rules can still judge, and the numbers of its documents.
+
+    faults: all that ``schema_faults`` says of the tree. The message holds only the documents without an error,
+    its tail only where that has none. None when no document is left, or when the list of faults is not complete.
+    """
+    errors = [found for found in faults if found.severity == ERROR]
+    if any(found.code in INCOMPLETE for found in errors):
+        return None
+    bad = {found.document for found in errors}
+    numbers = tuple(number for number in range(1, _count(tree) + 1) if number not in bad)
+    tail = all(found.document is not None or found.code in ROOT_CODES for found in errors)
+    return (part_of(tree, numbers, schema, tail=tail), numbers) if numbers else None
+
+
+def _count(tree: Tree) -> int:
+    shape = tree.shape
+    return sum(1 for _ in tree.root.iterchildren(f"{{{NAMESPACE}}}{shape.group or shape.head}"))
+
+
+def unjudged(tree: Tree, judged: Iterable[int]) -> list[Fault]:
+    """One information: which documents the rules did not look at because of their schema faults; [] = none."""
+    rest = sorted(set(range(1, _count(tree) + 1)).difference(judged))
+    return [fault("CEB-SCHEMA-097", found=_ranges(rest))] if rest else []
+
+
+def _ranges(numbers: list[int]) -> str:
+    """``1, 3-5, 9``; cut after UNJUDGED_RANGES_MAX ranges."""
+    ranges: list[list[int]] = []
+    for number in numbers:
+        if ranges and number == ranges[-1][1] + 1:
+            ranges[-1][1] = number
+        else:
+            ranges.append([number, number])
+    said = [str(low) if low == high else f"{low}-{high}" for low, high in ranges[:UNJUDGED_RANGES_MAX]]
+    return ", ".join(said) + (" …" if len(ranges) > UNJUDGED_RANGES_MAX else "")
 
 
 def parse_tree(raw: bytes, limits: Limits = LIMITS) -> Tree:
