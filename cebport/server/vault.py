@@ -158,7 +158,7 @@ def rotate(path: Path, which: str) -> str:
 
 def retire(path: Path) -> list[str]:
     """Take every master key but the newest out of the key file; gives their ids. What they still wrap is lost:
-    first ``shred.rewrap`` until nothing is left under them."""
+    first ``cebport.server.shred.rewrap`` until nothing is left under them."""
     held: dict[str, list[dict[str, Any]]] = json.loads(path.read_text())
     ended = [str(row["id"]) for row in held["master"][1:]]
     held["master"] = held["master"][:1]
