@@ -51,9 +51,12 @@ def _with(documents: tuple[Any, ...], held: Any, new: Any) -> tuple[Any, ...]:
 
 
 def take_cancel(draft: Draft, part: CancelPart) -> None:
-    """623: only before release, and it must name the inventory (invtNo)."""
+    """623: only before release, and it must name the inventory (invtNo). A cancel can only be new (appType 1)."""
     held = _held(draft.cancels, part)
-    reason = admission("cancel", part, held, in_use=held is not None and held.status == states.CONCLUDED)
+    if part.appType == "1":
+        reason = admission("cancel", part, held, in_use=False)
+    else:
+        reason = Reason("KEY-MISSING", ERROR, "cancel", f"appType {part.appType}", "1")
     if reason is None and part.appStatus != "1":
         reason = _named(draft, part, "CEB623", states.table()["cancel_open"])
     part = draft.said(part, preNo=held.preNo if held is not None else pre_number(draft, "C"))
