@@ -633,6 +633,22 @@ def test_from_which_states_a_company_may_cancel_or_return(status: int) -> None:
         assert bool(outcome.quota) is (status in opened)
 
 
+def test_an_event_says_what_happened() -> None:
+    port = Port(rows({"duty.tally": True, "clearance.close_days": 1}))
+    made = papers()
+    port.send(*made.four(), port.tally(made))
+    port.wait(days=40)
+    port.send(made.order)
+    assert [event.name for _, event in port.events] == [
+        "order taken", "payment taken", "waybill taken", "inventory taken; matched; waits for tally",
+        "tally taken", "arrived; released; billed", "closed", "tax summarised", "order refused"]
+    assert {event.law.split("@")[0] for _, event in port.events} <= {"CN", port.view("3118").place}
+    broken = made.with_({"payment.payerName": "欧阳测试"})
+    port = Port()
+    port.send(*broken.four())
+    assert port.events[-1][1].name == "inventory taken; inventory refused by customs"
+
+
 def test_final_states_have_no_way_back() -> None:
     moves = states.table()["moves"]["inventory"]
     for final in (states.GONE_BACK, states.SENT_BACK, states.REFUSED_100, states.DELETED, 700):
@@ -647,6 +663,8 @@ def test_final_states_have_no_way_back() -> None:
         for start, ends in rows_of.items():
             assert {start, *ends} <= names.keys(), kind
     assert states.name_of(120) == ("海关入库", "stored at customs")
+    assert [states.parcel_state(s) for s in (None, 0, 3, 120, 300, 500, 100, 700, 800, 899, 10, 11)] == [
+        *["waiting"] * 6, "refused", "refused", "released", "closed", "cancelled", "returned"]
     assert {states.parcel_state(s) for s in (None, *names)} == {
         "waiting", "refused", "released", "closed", "cancelled", "returned"}
 

@@ -50,7 +50,7 @@ from cebport.clearance.parts import (
     fold_waybill,
     waybill_key,
 )
-from cebport.clearance.receipts import Receipt
+from cebport.clearance.receipts import Receipt, time17_of
 from cebport.messages import documents, wire
 from cebport.messages.documents import Document, Message
 from cebport.policy import Policy
@@ -368,6 +368,7 @@ class Port:
         for buyer, year, amount in outcome.quota:
             self.quota[(buyer, year)] += amount
             assert self.quota[(buyer, year)] >= 0, "a buyer's year went below zero"
+        assert all(time_of(receipt) >= time17_of(self.now) for receipt in outcome.receipts), "told before it happened"
         self.postings.extend(event.postings)
         self.receipts.extend(outcome.receipts)
         self.timers.extend(outcome.timers)
