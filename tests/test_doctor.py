@@ -344,11 +344,21 @@ def test_an_unknown_text_is_found_with_a_reference():
     assert "--reference" in alone.text("zh")
     for reference in (original, sign(original, card("sm2"))):
         found = examined(raw, reference=reference)
-        assert "reference_differs" in [remark.id for remark in found.remarks]
+        assert [(cause.id, cause.certain) for cause in found.causes] == [("changed_after_signing", True)]
+        offset = c14n(original).index(" 台".encode())
+        assert found.summary.en.endswith(f"first difference at byte {offset} of the canonical text: 平·台 → 平台")
+        assert f"第 {offset} 字节：平·台 → 平台" in found.text("zh").splitlines()[0]
+        assert "    本文件: " in found.text("zh") and "    reference: " in found.text("en")
+        assert "ours" not in found.text("en") and "对方" not in found.text("zh")
+        assert "reference_differs" not in [remark.id for remark in found.remarks]
         assert found.differences[0].ours.after.startswith("台")
         assert found.differences[0].theirs.after.startswith("·台")
     text = examined(raw, reference=c14n(original))
     assert "reference_hashed" in [remark.id for remark in text.remarks]
+    assert [cause.id for cause in text.causes] == ["changed_after_signing"]
+    other = examined(raw, reference=original.replace(b"3302000TE5", b"3302000TE6"))
+    assert [cause.id for cause in other.causes] == ["digest_unexplained"], "that reference was not signed either"
+    assert "reference_differs" in [remark.id for remark in other.remarks]
     assert text.differences[0].theirs.after.startswith("·台")
 
 
@@ -362,6 +372,18 @@ def test_other_references():
     assert "reference_same" in [r.id for r in examined(raw, reference=signed_info(raw)).remarks]
     noise = examined(raw, reference=b"no xml")
     assert "reference_unreadable" in [r.id for r in noise.remarks] and noise.differences[0].id == "reference_text"
+
+
+def test_the_changed_value_is_shown_whole():
+    raw = sign(MESSAGE, card("rsa"))
+    for old, new, said in (
+        (b"3302000TE5</ceb:agent", b"330200XTE5</ceb:agent", "3302000TE5 → 330200XTE5"),
+        (b"<ceb:note></ceb:note>", b"<ceb:note>x</ceb:note>", '"" → x'),
+        (b'guid="g"', b'guid="h"', "g → h"),
+        (b"<ceb:note></ceb:note>", b"<ceb:note>" + "长".encode() * 50 + b"</ceb:note>", '"" → ' + "长" * 20 + "…"),
+    ):
+        cause = examined(raw.replace(old, new, 1), reference=raw).causes[0]
+        assert cause.message.en.endswith(f": {said}") and cause.message.zh.endswith(f"：{said}")
 
 
 def test_first_difference():
@@ -402,6 +424,15 @@ def test_expired_and_untrusted_are_said_first():
     assert late.text().splitlines()[0].startswith("the signature fits, the certificate is not valid")
     stranger = doctor(raw, TrustStore(), NOW, "zh")
     assert "不受信任" in stranger.text().splitlines()[0]
+    for found, code in ((late, "CEB-SIGN-054"), (stranger, "CEB-SIGN-051")):
+        (cause,) = found.causes
+        (fault,) = found.verdict.faults
+        assert (cause.id, cause.certain, fault.code) == (code, True, code)
+        assert fault.message.zh in found.summary.zh and fault.remedy.zh in found.text("zh")
+        assert found.owners is None and "(-)" not in found.text("en") and "（-）" not in found.text("zh")
+        assert "[Certificate]" in found.text("en") and "(certain)" in found.text("en")
+    borrowed = doctor(sign(MESSAGE, card("rsa", "3302000TE9")), everybody(), SPAN[1] + timedelta(days=1), "en")
+    assert [cause.id for cause in borrowed.causes] == ["CEB-SIGN-054"], "nothing else is said of it"
 
 
 def test_card_extensions_are_masked():

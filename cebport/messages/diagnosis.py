@@ -244,7 +244,8 @@ def _causes(diagnosis: Diagnosis, say: _Voice) -> Iterator[str]:
         return
     yield from say.heading("cause")
     for finding in diagnosis.causes:
-        sign, word = ("✗", "certain") if finding.certain else ("?", "uncertain")
+        computed = finding.part in ("digest", "value") and finding.id != "changed_after_signing"
+        sign, word = ("✗", "certain" if computed else "certain_fact") if finding.certain else ("?", "uncertain")
         yield f"{sign} [{say.part(finding.part)}] {finding.message.at(say.lang)}  ({say(word)})"
         yield f"    → {finding.remedy.at(say.lang)}"
 
@@ -257,7 +258,8 @@ def _differences(diagnosis: Diagnosis, say: _Voice) -> Iterator[str]:
         ours, theirs = difference.ours, difference.theirs
         yield f"  {say.difference(difference.id)}"
         yield f"  {say('at')} {ours.place.offset} ({say('line')} {ours.place.line}:{ours.place.column})"
-        for name, excerpt in (("ours", ours), ("theirs", theirs)):
+        names = ("this_file", "reference") if difference.id.startswith("reference") else ("ours", "theirs")
+        for name, excerpt in zip(names, (ours, theirs), strict=True):
             found = f"{excerpt.before}▌{excerpt.after}" if excerpt.after else f"{excerpt.before}▌{say('end_of_text')}"
             yield f"    {say(name)}: {found}"
             yield f"      {excerpt.hex or '-'}   ({excerpt.bytes} {say('bytes')})"

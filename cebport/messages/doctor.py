@@ -46,6 +46,10 @@ from cebport.messages.xmldsig import (
 
 CONTEXT_BYTES = 40
 DECLARANTS_MAX = 10
+VALUE_BYTES_MAX = 60
+"""So much of a changed value is shown on each side."""
+TRUST_CODES = frozenset(f"CEB-SIGN-{number:03}" for number in (51, 52, 53, 54, 55, 56, 58))
+"""What the trust store holds against a certificate."""
 TRIED_HASHES = ("sha1", "sha256", "sm3")
 _SIGNED_INFO = re.compile(rb"\s*<(?:[^\s<>:]+:)?SignedInfo[\s>]")
 _EMPTY_BRACKETS = re.compile(r"（）| \(\)|，(?=）)|, (?=\))")
@@ -79,13 +83,14 @@ def doctor(
     parts = read_signature(signature, []) if signature is not None else Parts()
     certificate = _certificate_in(parts)
     remarks = tuple(_remarks(source, tree, parts.signed_info))
+    judged = trust.judge(certificate, on) if trust is not None and certificate is not None else None
     known = Diagnosis(
         verdict,
         source,
         lang,
         remarks=remarks,
         certificate=certificate,
-        owners=trust.owners(certificate.der, on) if trust is not None and certificate is not None else None,
+        owners=judged.owners if judged is not None and judged.status == "trusted" else None,
         declarants=_declarants(tree),
     )
     try:
@@ -147,6 +152,8 @@ def _finish(
     differences: list[Difference] = []
     tried: dict[str, int] = {}
     recovered = ""
+    causes += _trust_causes(known.verdict)
+    changed = _changed_since(reference, canonical.text, case)
     if case is not None:
         trials = [*_digest_trials(case), *_value_trials(case)]
         for part, explain, ours in (
@@ -157,7 +164,9 @@ def _finish(
                 continue
             match, tried[part] = explain(case)
             causes += _causes(part, match)
-            if match is None:
+            if match is None and part == "digest" and changed is not None:
+                causes.append(changed)
+            elif match is None:
                 causes.append(_unexplained(part, case, tried[part]))
             elif match.text:
                 differences += _difference(f"habit_{part}", ours, match.text)
@@ -165,7 +174,7 @@ def _finish(
     causes += _owner_causes(known)
     if reference is not None:
         found, more = _compare_reference(reference, canonical.text, signed_info, case)
-        remarks += found
+        remarks += [remark for remark in found if changed is None or remark.id != "reference_differs"]
         differences += more
     return replace(
         known,
@@ -254,9 +263,18 @@ def _recovered(case: Case) -> str:
     return f"{opened[0]} {opened[1].hex()}".strip() if opened else ""
 
 
+def _trust_causes(verdict: Verdict) -> Iterator[Finding]:
+    """Why the certificate of a signature that fits does not count: the store's own word, certain."""
+    if verdict.verdict in ("untrusted", "expired", "revoked"):
+        for fault in verdict.faults:
+            if fault.code in TRUST_CODES:
+                yield Finding(fault.code, "certificate", fault.message, fault.remedy)
+
+
 def _owner_causes(known: Diagnosis) -> Iterator[Finding]:
-    if known.owners is not None and known.declarants and known.owners.isdisjoint(known.declarants):
-        expected = ", ".join(sorted(known.owners)) or "-"
+    """A trusted certificate that signs for others; ``owners`` is None where nothing is known."""
+    if known.owners and known.declarants and known.owners.isdisjoint(known.declarants):
+        expected = ", ".join(sorted(known.owners))
         yield _remark("not_declarant", "certificate", found=", ".join(known.declarants), expected=expected)
 
 
@@ -329,6 +347,49 @@ def _difference(name: str, ours: bytes, theirs: bytes) -> list[Difference]:
     if offset is None:
         return []
     return [Difference(name, _excerpt(ours, offset), _excerpt(theirs, offset))]
+
+
+def _changed_since(reference: bytes | None, canonical: bytes, case: Case | None) -> Finding | None:
+    """The certain cause where the reference gives the claimed digest and this file does not: what was changed."""
+    if reference is None or case is None:
+        return None
+    claimed = "".join(case.parts.digest_text.split())
+    for text in _texts_of(reference):
+        offset = first_difference(text, canonical)
+        if offset is not None and any(to_base64(digest(name, text)) == claimed for name in TRIED_HASHES):
+            entry = tables()["remarks"]["changed_after_signing"]
+            values = {"offset": offset, "was": _value_at(text, offset), "now": _value_at(canonical, offset)}
+            return Finding("changed_after_signing", "digest", words_of(entry["message"], **values),
+                           words_of(entry["remedy"]))  # fmt: skip
+    return None
+
+
+def _texts_of(reference: bytes) -> Iterator[bytes]:
+    """The texts that a reference may stand for: its canonical form, and itself."""
+    try:
+        tree = read_tree(reference)
+        yield serialised(tree.root, _signature_in(tree.root)).text
+    except (Malformed, etree.C14NError):
+        pass
+    yield reference
+
+
+_BOUND = re.compile(rb"[<>\"]")
+
+
+def _value_at(text: bytes, offset: int) -> str:
+    """The value around a byte, up to the tags or quotes beside it; a long one is cut, an empty one is \"\"."""
+    start, end = offset, offset
+    while start > max(0, offset - VALUE_BYTES_MAX) and text[start - 1 : start] not in (b"<", b">", b'"'):
+        start -= 1
+    if bound := _BOUND.search(text, offset):
+        end = bound.start()
+    cut = min(end, offset + VALUE_BYTES_MAX)
+    while 0 < start < len(text) and text[start] & 0xC0 == 0x80:
+        start -= 1
+    while cut < end and text[cut] & 0xC0 == 0x80:
+        cut += 1
+    return (visible(text[start:cut]) or '""') + ("…" if cut < end else "")
 
 
 def _compare_reference(
