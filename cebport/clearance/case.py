@@ -49,10 +49,19 @@ def _used(draft: Draft) -> bool:
     return draft.inventory is not None and draft.inventory.status in states.table()["in_use"]
 
 
+def _ownership(part: OrderPart, held: OrderPart | None) -> Reason | None:
+    """A merchant's card changes no other merchant's order; order numbers are the platform's."""
+    if held is None or part.by == "platform" or held.ebcCode == part.ebcCode:
+        return None
+    if part.appType == "1" and held.status not in (states.DELETED, states.STASHED):
+        return None  # the key decides: it exists
+    return Reason("KEY-OTHER-OWNER", ERROR, "CEB311/ebcCode", part.ebcCode, held.ebcCode)
+
+
 def take_order(draft: Draft, part: OrderPart) -> None:
     """311."""
     held = draft.order
-    reason = admission("order", part, held, _used(draft))
+    reason = _ownership(part, held) or admission("order", part, held, _used(draft))
     if reason is not None:
         refuse(draft, "order", part, reason)
         return

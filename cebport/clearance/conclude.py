@@ -89,12 +89,24 @@ DECLARED = frozenset({states.SENT, states.STORED})
 
 
 def _payment(draft: Draft) -> PaymentPart | None:
-    """The payment of the order: the one it names, else the only or first one."""
+    """The payment of the order: the one that it names.
+
+    A payment that fits neither the company nor the number that the order names is a stranger's and is not looked at;
+    one that fits only one of them is (the match tells the difference). An order that names none takes the first.
+    """
     living = [p for p in draft.payments if p.status in DECLARED]
-    if len(living) > 1 and draft.order is not None:
-        named = draft.order.payTransactionId
-        return next((p for p in living if p.payTransactionId == named), living[0])
-    return living[0] if living else None
+    order = draft.order
+    if not living or order is None:
+        return None
+    number, company = order.payTransactionId, order.payCode
+    if not number and not company:
+        return living[0]
+
+    def fit(payment: PaymentPart) -> int:
+        return (number == payment.payTransactionId and 2) + (company == payment.payCode and 1)
+
+    best = max(living, key=fit)
+    return best if fit(best) else None
 
 
 def listing_reasons(draft: Draft, inventory: InventoryPart, reasons: list[Reason]) -> None:

@@ -94,6 +94,8 @@ class OrderPart(Struct, frozen=True, array_like=True, gc=False):
     reply: Reply
     status: int = 0
     said: int = 0
+    by: str = "platform"
+    """Whose card signed it: the platform's, or only the merchant's ("merchant"), who then owns no other's order."""
 
 
 class PaymentPart(Struct, frozen=True, array_like=True, gc=False):

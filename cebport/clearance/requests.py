@@ -38,7 +38,7 @@ def _named(draft: Draft, part: Any, kind: str, open_states: frozenset[int]) -> R
     if inventory is None or not inventory.invtNo or inventory.invtNo != part.invtNo:
         return Reason("REQUEST-NO-INVENTORY", ERROR, f"{kind}/invtNo", part.invtNo,
                       inventory.invtNo if inventory is not None else "")
-    if inventory.agentCode != part.agentCode and inventory.ebcCode != part.ebcCode:
+    if part.agentCode not in (inventory.agentCode, inventory.ebcCode):
         return Reason("REQUEST-OTHER-PARTY", ERROR, f"{kind}/agentCode", part.agentCode, inventory.agentCode)
     if inventory.status not in open_states:
         return Reason("REQUEST-STATE", ERROR, f"{kind}/invtNo", str(inventory.status),

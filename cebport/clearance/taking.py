@@ -58,7 +58,8 @@ def is_repeated(part: Any, held: Any) -> bool:
     return (part.appTime, part.appType, part.appStatus) == (held.appTime, held.appType, held.appStatus)
 
 
-CODE_OF_REASON = {"KEY-EXISTS": "exists", "KEY-REPEATED": "exists", "KEY-WAYBILL-CHANGED": "content",
+CODE_OF_REASON = {"KEY-OTHER-OWNER": "declarant",
+                  "KEY-EXISTS": "exists", "KEY-REPEATED": "exists", "KEY-WAYBILL-CHANGED": "content",
                   "KEY-MISSING": "missing", "KEY-STATE": "state", "KEY-STALE": "stale",
                   "KEY-WAYBILL-USED": "content", "KEY-ORDER-DECLARED": "exists",
                   "REQUEST-NO-INVENTORY": "inventory", "REQUEST-OTHER-PARTY": "declarant", "REQUEST-STATE": "state",

@@ -90,6 +90,7 @@ class Verdict:
     (forbidden form) | untrusted | expired (or not yet valid) | revoked.
     strict: digest and value fit without any repair, whatever trust says.
     algorithm: our name of the pair of methods. certificate: its DER, None when there was none to read.
+    owners: declarants that the certificate may sign for by the entries of trust that hold on the day; None = any.
     """
 
     verdict: str
@@ -100,6 +101,7 @@ class Verdict:
     subject: str = ""
     certificate: bytes | None = None
     faults: tuple[Fault, ...] = ()
+    owners: frozenset[str] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON form, without the certificate's bytes."""
@@ -297,8 +299,9 @@ def _weigh(
         status = "repaired" if repairs else "strict"
         faults += [sign_fault(_REPAIR_FAULTS[name]) for name in repairs]
     faults += _key_name_faults(parts.key_name, certificate)
+    owners: frozenset[str] | None = None
     if status != "invalid":
-        judged, reasons = _judge(certificate, trust, on)
+        judged, reasons, owners = _judge(certificate, trust, on)
         faults += reasons
         status = status if judged == "trusted" else judged
     return Verdict(
@@ -310,18 +313,22 @@ def _weigh(
         verdict.subject,
         verdict.certificate,
         tuple(faults),
+        owners,
     )
 
 
-def _judge(certificate: Certificate, trust: TrustStore | None, on: datetime | None) -> tuple[str, tuple[Fault, ...]]:
+def _judge(
+    certificate: Certificate, trust: TrustStore | None, on: datetime | None
+) -> tuple[str, tuple[Fault, ...], frozenset[str] | None]:
+    """(status, why, whose declarations it may sign: None = anybody's)."""
     if trust is not None:
         judgement = trust.judge(certificate, on)
-        return judgement.status, judgement.faults
+        return judgement.status, judgement.faults, judgement.owners
     if on is not None and not certificate.is_valid_at(on):
         from cebport.messages.trust import validity_fault
 
-        return "expired", (validity_fault(certificate, on),)
-    return "trusted", ()
+        return "expired", (validity_fault(certificate, on),), None
+    return "trusted", (), None
 
 
 def _key_name_faults(key_name: str | None, certificate: Certificate) -> list[Fault]:

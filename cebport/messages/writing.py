@@ -83,7 +83,7 @@ def write_values(
     """A receipt message from the plain values of its head records, each in schema order (None = absent).
 
     The same bytes as ``write`` of the records, without making them: a port sends fifteen receipts a parcel.
-    Only for messages whose documents have no lines. Raises what ``write`` raises.
+    Quick where a document is its head alone; with a group or lines ``write`` does it. Raises what ``write`` raises.
     """
     writer = _writer(message_type, dialect)
     entity = writer.head
@@ -91,6 +91,7 @@ def write_values(
     codec = CODECS[dialect.encoding.upper()]
     if (
         entity.special
+        or writer.shape.group
         or writer.line is not None
         or codec not in WHOLE_CODECS
         or not said.isprintable()

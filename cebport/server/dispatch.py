@@ -11,7 +11,7 @@ import traceback
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -48,6 +48,19 @@ def oversized_parts(raw: bytes) -> tuple[list[dict[str, Any]], str, bytes]:
     return _oversized.decode(raw)
 
 
+class Manner(NamedTuple):
+    """How this window speaks: the schema version that a message is held to, and the dialect of receipts."""
+
+    schema: str = "2022-05"
+    dialect: wire.Dialect = wire.DEFAULT
+
+
+def manner_of(dialect: Any) -> Manner:
+    """The manner of a view's dialect row (``view.dialect``)."""
+    return Manner(dialect["schema"], wire.Dialect(dialect["receipt_prefix"], dialect["encoding"],
+                                                  dialect["declaration"], dialect["indent"]))
+
+
 class Out(Protocol):
     """Where bytes go: ``send`` may be called many times before one ``flush`` puts all of it down."""
 
@@ -60,7 +73,7 @@ class Out(Protocol):
         ...
 
 
-def dispatch(store: Store, out: Out, dialect: Any = None) -> int:
+def dispatch(store: Store, out: Out, manner: Manner | None = None) -> int:
     """Send one batch of waiting rows; how many. Raises ChannelDown: the rows then wait.
 
     A row that cannot be written is set aside and logged; it must not hold up those behind it.
@@ -70,7 +83,7 @@ def dispatch(store: Store, out: Out, dialect: Any = None) -> int:
     for row in rows:
         kind = f"CEB{row.type}Message" if row.type.isdigit() else row.type
         try:
-            data = payload_of(store, row, dialect)
+            data = payload_of(store, row, manner or Manner())
         except (ChannelDown, SettingsError):
             raise
         except Exception as wrong:
@@ -94,13 +107,13 @@ def reason_of(wrong: BaseException) -> str:
         f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(frames[-6:]))
 
 
-def payload_of(store: Store, row: OutboxRow, dialect: Any = None) -> bytes:
+def payload_of(store: Store, row: OutboxRow, manner: Manner) -> bytes:
     """The bytes of one outbox row, in an envelope where the declaration came in one."""
     guid = receipt_guid(f"outbox {row.id}", int(row.type) if row.type.isdigit() else 0, row.created_at)
     if row.blob is not None:
-        data = write_receipts(row.type, guid, store.vault.show(row.blob), dialect)
+        data = write_receipts(row.type, guid, store.vault.show(row.blob), manner.dialect)
     elif row.type == "900":
-        data = wire.write(unreadable(store, row, guid))
+        data = wire.write(unreadable(store, row, guid, manner.schema), dialect=manner.dialect)
     elif row.type == ENVELOPE_ANSWER:
         return envelope_answer(store, row)
     else:
@@ -108,19 +121,18 @@ def payload_of(store: Store, row: OutboxRow, dialect: Any = None) -> bytes:
     return _wrapped(data, row, guid) if row.wrap else data
 
 
-def write_receipts(kind: str, guid: str, packed: bytes, dialect: Any = None) -> bytes:
+def write_receipts(kind: str, guid: str, packed: bytes, dialect: wire.Dialect = wire.DEFAULT) -> bytes:
     """One receipt message of the packed heads of an outbox row."""
     head_type, line_type = HEADS[kind]
     rows = _rows.decode(packed)
-    given = {} if dialect is None else {"dialect": dialect}
     if head_type not in DECIMALS:
-        return wire.write_values(f"CEB{kind}Message", guid, [head for head, _ in rows], **given)
+        return wire.write_values(f"CEB{kind}Message", guid, [head for head, _ in rows], dialect=dialect)
     made = tuple([
         Document(head_type(*[_decimal(head_type, at, value) for at, value in enumerate(head)]),
                  tuple([line_type(*[_decimal(line_type, at, value) for at, value in enumerate(line)])
                         for line in lines]))
         for head, lines in rows])
-    return wire.write(Message(f"CEB{kind}Message", guid, "1.0", made), **given)
+    return wire.write(Message(f"CEB{kind}Message", guid, "1.0", made), dialect=dialect)
 
 
 DECIMALS: dict[Any, frozenset[int]] = {
@@ -134,7 +146,7 @@ def _decimal(kind: Any, at: int, value: Any) -> Any:
     return Decimal(value) if at in DECIMALS[kind] else value
 
 
-def unreadable(store: Store, row: OutboxRow, guid: str) -> Message:
+def unreadable(store: Store, row: OutboxRow, guid: str, schema: str) -> Message:
     """The CEB900 of an inbox row: its faults are found again, its bytes come from the archive."""
     inbox = store.inbox_row(row.inbox)
     raw = store.archived([row.inbox])[row.inbox]
@@ -148,18 +160,18 @@ def unreadable(store: Store, row: OutboxRow, guid: str) -> Message:
         if inbox.route.kind != "bare":
             payload = envelope.unwrap(raw).payload
         tree = wire.parse_tree(payload)
-        message_type, faults_found = tree.type, misfit(tree)
+        message_type, faults_found = tree.type, misfit(tree, schema)
     except Malformed as malformed:
         faults_found = list(malformed.faults)
     return wire.unreadable_receipt(payload, faults_found, guid=guid, return_time=time,
                                    ori_cop_msg_id=inbox.route.cop_msg_id, message_type=message_type)
 
 
-def misfit(tree: Any) -> list[Fault]:
+def misfit(tree: Any, schema: str) -> list[Fault]:
     """Why a message as a whole is none that a company may send: its kind, or the schema."""
     if tree.type not in DECLARATIONS:
         return [fault_of(CATALOG, "CEB-WALK-001", path=tree.type, found=tree.type)]
-    return [fault for fault in wire.schema_faults(tree) if fault.severity == "error"]
+    return [fault for fault in wire.schema_faults(tree, schema) if fault.severity == "error"]
 
 
 DECLARATIONS = frozenset({"CEB311Message", "CEB411Message", "CEB511Message", "CEB513Message", "CEB621Message",

@@ -61,30 +61,34 @@ class Filings:
         """Read the table again."""
         self._filed = {row[0]: Filing(*row) for row in self.store.engine.rows("filings")}
 
-    def is_filed(self, code: str, day: str) -> bool:
-        """Whether the enterprise is filed on the day (YYYY-MM-DD)."""
+    def is_filed(self, code: str, day: str, role: str) -> bool:
+        """Whether the enterprise is filed on the day (YYYY-MM-DD) for the role; an entry without roles is for all."""
         filing = self._filed.get(code)
-        return filing is not None and (not filing.since or filing.since <= day) and (
-            not filing.until or day <= filing.until)
+        return (
+            filing is not None
+            and (not filing.since or filing.since <= day)
+            and (not filing.until or day <= filing.until)
+            and (not filing.roles or role in filing.roles.split(","))
+        )
 
     def check(self, one: Any, message: Message, view: Any) -> None:
         """Refuse documents of unfiled enterprises in ``one`` (Prepared), or list those to be filed."""
         fields = FIELDS[message.type]
         day = view.day.isoformat()
-        known: dict[str, bool] = {}
+        known: dict[tuple[str, str], bool] = {}
         for index, document in enumerate(message.documents):
             head = document.head
             for name, role, title in fields:
                 code = getattr(head, name)
-                filed = known.get(code)
+                filed = known.get((code, role))
                 if filed is None:
-                    filed = known[code] = self.is_filed(code, day)
+                    filed = known[(code, role)] = self.is_filed(code, day, role)
                 if filed:
                     continue
                 if view.trust.get("files_unknown"):
-                    one.unfiled.append((code, getattr(head, title) or code, role))
-                    self._filed[code] = Filing(code, getattr(head, title) or code, role, "", "")
-                    known[code] = True
+                    one.unfiled.append((code, getattr(head, title) or code, ""))
+                    self._filed[code] = Filing(code, getattr(head, title) or code, "", "", "")
+                    known[(code, role)] = True
                 elif index not in one.refused:
                     fault = fault_of(CATALOG, "CEB-FILING-001", document=index + 1, path=name, found=code,
                                      expected=role)

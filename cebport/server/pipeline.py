@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
+from msgspec.structs import replace
+
 from cebport.clearance.arrivals import TICKS, Tick, arrive, decide_tally, tick
 from cebport.clearance.case import decide
 from cebport.clearance.draft import Facts, Outcome, Timer, receipt_guid
@@ -148,6 +150,8 @@ class Pipeline:
     def prepare(self, row: Claimed, now: datetime) -> Prepared:
         """unwrap, parse, verify, check, parts: everything that needs no store."""
         one = Prepared(row, wrapped=row.route.kind != "bare", reply_to=row.route.sender)
+        view = self.view(beijing_day(now), "CN")
+        schema = view.dialect["schema"]
         if row.kind == "timer":
             kind, *keys = row.raw.decode().split("\n")
             one.type, one.parts = kind, [(kind, key, row.inbox) for key in keys]
@@ -170,13 +174,12 @@ class Pipeline:
             one.unreadable = list(malformed.faults)
             return one
         one.type = tree.type
-        one.unreadable = misfit(tree)
-        one.reply_to = one.reply_to or reply_to(tree)
+        one.unreadable = misfit(tree, schema)
+        one.reply_to = reply_to(tree) or one.reply_to
         if one.unreadable:
             return one
-        message = wire.message_of(tree)
+        message = wire.message_of(tree, schema)
         one.parts = self.blinder.parts(message, row.inbox, wrapped=one.wrapped)
-        view = self.view(beijing_day(now), "CN")
         if not self._trusted(one, message, tree, view, now):
             return one
         self._checked(one, message, view, now)
@@ -196,9 +199,11 @@ class Pipeline:
             return False
         if verdict.certificate is None or view.trust.get("any_declarant"):
             return True
-        owners = self.trust.owners(verdict.certificate, now)
+        owners = verdict.owners
         if owners is None:
             return True
+        if message.type == "CEB311Message":
+            one.parts = [part if part.ebpCode in owners else replace(part, by="merchant") for part in one.parts]
         fields = DECLARANT_FIELDS[message.type]
         for index, document in enumerate(message.documents):
             declarants = [getattr(document.head, name) for name in fields]
@@ -325,8 +330,6 @@ def _place(case: Case) -> str:
 
 
 def _numbered(part: Any, pre_no: str) -> Any:
-    from msgspec.structs import replace
-
     return replace(part, preNo=pre_no)
 
 
@@ -337,8 +340,6 @@ def reason_of(fault: Fault) -> Reason:
 
 
 def _with_warnings(event: Event, faults: Sequence[Fault]) -> Event:
-    from msgspec.structs import replace
-
     said = tuple([reason_of(f) for f in faults])
     return replace(event, why=(*event.why, *said))
 

@@ -20,11 +20,12 @@ from typing import Any, NamedTuple
 from cebport.channels.folder import FolderOut, files_below
 from cebport.faults import ChannelDown, SettingsError
 from cebport.server import intake, timers
-from cebport.server.dispatch import dispatch, reason_of
+from cebport.server.dispatch import Manner, dispatch, manner_of, reason_of
 from cebport.server.filings import Filings, file_enterprises, read_filings
 from cebport.server.pipeline import Pipeline, clock_of
 from cebport.server.settings import Settings
 from cebport.server.store.store import Store
+from cebport.values import beijing_day
 
 log = logging.getLogger("cebport")
 MESSAGES_A_CLAIM = 8
@@ -69,6 +70,15 @@ def pipeline_of(store: Store, settings: Settings, on: datetime | None) -> Pipeli
                     clock=clock_of(on), code=__version__)
 
 
+def manner_for(settings: Settings, on: datetime | None) -> Manner:
+    """How receipts are written: the dialect of the settings' profile."""
+    from cebport.policy import Policy
+
+    profile = None if settings.profile == OF_THE_PLACE else settings.profile
+    view = Policy.load(overlays=settings.overlays).at(beijing_day(clock_of(on)()), "CN", profile=profile)
+    return manner_of(view.dialect)
+
+
 def clear(paths: Iterable[Path], settings: Settings, on: datetime | None = None,
           progress: Progress | None = None) -> Ran:
     """Take files and folders through the whole walk and come to rest. Raises SettingsError, ChannelDown."""
@@ -84,7 +94,8 @@ def clear(paths: Iterable[Path], settings: Settings, on: datetime | None = None,
         out = FolderOut(Path(settings.receipts))
         runner = _Alone(store, settings, on) if settings.workers <= 1 else _Many(settings, on)
         try:
-            new, known = _run(store, runner, files_below(paths), out, patience, clock_of(on), progress)
+            new, known = _run(store, runner, files_below(paths), out, patience, clock_of(on),
+                              manner_for(settings, on), progress)
         finally:
             runner.stop()
         totals, refused = patience.insist(lambda: (store.totals(), store.refusal_count()))
@@ -94,7 +105,7 @@ def clear(paths: Iterable[Path], settings: Settings, on: datetime | None = None,
 
 
 def _run(store: Store, runner: Any, files: Iterable[Path], out: FolderOut, patience: Patience,
-         clock: Callable[[], datetime], progress: Progress | None) -> tuple[int, int]:
+         clock: Callable[[], datetime], manner: Manner, progress: Progress | None) -> tuple[int, int]:
     """Intake, then on to rest; (messages new to the store, messages known already)."""
     unread: list[str] = []
     new = known = 0
@@ -105,7 +116,7 @@ def _run(store: Store, runner: Any, files: Iterable[Path], out: FolderOut, patie
             progress("taken", len(batch))
         while True:
             runner.step(patience)
-            patience.insist(lambda: dispatch(store, out))
+            patience.insist(lambda: dispatch(store, out, manner))
             runner.watch(store, patience)
             if patience.insist(store.open_counts)[0] <= BACKLOG_MESSAGES_MAX:
                 break
@@ -113,7 +124,7 @@ def _run(store: Store, runner: Any, files: Iterable[Path], out: FolderOut, patie
     while True:
         patience.insist(lambda: timers.ring(store, clock()))
         runner.step(patience)
-        sent = patience.insist(lambda: dispatch(store, out))
+        sent = patience.insist(lambda: dispatch(store, out, manner))
         runner.watch(store, patience)
         inbox, outbox = patience.insist(store.open_counts)
         if progress is not None:
