@@ -401,10 +401,19 @@ def test_sign_with_pkcs12_and_password(call, unsigned, card, tmp_path, monkeypat
     assert call("sign", unsigned, "--pkcs12", box, "-o", tmp_path / "s.xml")[0] == 0
     assert call("verify", tmp_path / "s.xml")[0] == 0
     monkeypatch.setenv("CEBPORT_PASSWORD", "wrong")
+    said = "wrong password, or none given (CEBPORT_PASSWORD)"
     code, _, err = call("sign", unsigned, "--pkcs12", box, "-o", tmp_path / "t.xml")
-    assert code == 1 and "Wrong settings or keys" in err and not (tmp_path / "t.xml").exists()
+    assert code == 1 and "Wrong settings or keys" in err and said in err and not (tmp_path / "t.xml").exists()
+    sealed = tmp_path / "sealed.pem"
+    subprocess.run(["openssl", "pkcs8", "-topk8", "-in", key, "-out", sealed, "-passout", "pass:s3"],
+                   check=True, capture_output=True)
+    assert said in call("sign", unsigned, "--key", sealed, "--cert", certificate, "-o", tmp_path / "t.xml")[2]
+    assert call("sign", unsigned, "--key", key, "--cert", certificate, "-o", tmp_path / "u.xml")[0] == 0, "it has none"
     monkeypatch.delenv("CEBPORT_PASSWORD")
-    assert call("sign", unsigned, "--pkcs12", box, "-o", tmp_path / "t.xml")[0] == 1, "no terminal to ask on"
+    code, _, err = call("sign", unsigned, "--pkcs12", box, "-o", tmp_path / "t.xml")
+    assert code == 1 and said in err, "no terminal to ask on"
+    assert "口令不对" in call("sign", unsigned, "--key", sealed, "--cert", certificate, "--lang", "zh")[2]
+    assert "give --cert" in call("sign", unsigned, "--key", key)[2]
 
 
 def test_sign_needs_one_key_that_fits(call, unsigned, card, traffic):

@@ -99,10 +99,10 @@ def test_threads_share_one_session(token):
 def test_what_is_wrong_with_a_token_is_said_at_once(token):
     good = {"token": TOKEN, "pin": PIN, "label": "card"}
     for change, code in (
-        ({"pin": "000000"}, "CEB-SIGN-066"),
-        ({"token": "no such token"}, "CEB-SIGN-066"),
-        ({"label": "no such key"}, "CEB-SIGN-066"),
-        ({"label": "bare"}, "CEB-SIGN-066"),
+        ({"pin": "000000"}, "CEB-SIGN-071"),
+        ({"token": "no such token"}, "CEB-SIGN-073"),
+        ({"label": "no such key"}, "CEB-SIGN-074"),
+        ({"label": "bare"}, "CEB-SIGN-074"),
         ({"certificate": OTHER.certificate}, "CEB-SIGN-067"),
         ({"certificate": b"nothing"}, "CEB-SIGN-066"),
         ({"algorithm": "sm2-sm3"}, "CEB-SIGN-062"),
@@ -110,7 +110,10 @@ def test_what_is_wrong_with_a_token_is_said_at_once(token):
         with pytest.raises(SettingsError) as refused:
             Pkcs11Signer.open(token, **{**good, **change})
         assert refused.value.faults[0].code == code
-    with pytest.raises(SettingsError):
+        for words in (refused.value.faults[0].message, refused.value.faults[0].remedy):
+            assert words.zh and words.en
+    with pytest.raises(SettingsError) as refused:
         Pkcs11Signer.open("/no/such/library.so", **good)
+    assert refused.value.faults[0].code == "CEB-SIGN-075"
     with Pkcs11Signer.open(token, **good) as signer, pytest.raises(SettingsError):
         signer.sign(b"text", "sm2-sm3")

@@ -515,6 +515,10 @@ def test_pins_and_strangers(kind):
     assert verdict_of(card(kind), store(card(kind).certificate)) == ("strict", [])
     assert verdict_of(card(kind), store(card(kind, "other").certificate)) == ("untrusted", ["CEB-SIGN-051"])
     assert verdict_of(card(kind), TrustStore()) == ("untrusted", ["CEB-SIGN-051"])
+    (alone,) = verify(sign(MESSAGE, card(kind)), TrustStore()).faults
+    assert alone.expected == "" and "issuer" not in alone.message.en, "a self-signed card has no issuer to name"
+    (issued,) = verify(sign(MESSAGE, ca(kind).issue(kind, "3302000TE5", "公司", seed=1)), TrustStore()).faults
+    assert issued.expected and f"nor its issuer {issued.expected}" in issued.message.en
 
 
 @pytest.mark.parametrize("issuer", ["rsa", "sm2"])
@@ -656,7 +660,8 @@ def test_every_fault_has_its_words():
     assert len(entries) > 40
     for code, entry in entries.items():
         assert re.fullmatch(r"CEB-SIGN-\d{3}", code)
-        fault = certificates.sign_fault(code, found="f", expected="e", path="p", subject="s")
+        values = dict.fromkeys(("subject", "issuer_zh", "issuer_en", "detail", "what"), "x")
+        fault = certificates.sign_fault(code, found="f", expected="e", path="p", **values)
         assert all((*fault.message, *fault.remedy, entry["source"])) and "{" not in fault.message.zh + fault.message.en
 
 
@@ -764,7 +769,9 @@ def test_keys_in_every_wrapping(tmp_path, kind):
             for wrong in ("wrong", None):
                 with pytest.raises(SettingsError) as refused:
                     keys.load_signer(out, certificate, password=wrong)
-                assert refused.value.faults[0].code == "CEB-SIGN-066"
+                assert refused.value.faults[0].code == "CEB-SIGN-068"
+        else:
+            assert keys.load_signer(out, certificate, password="needless").key_name == signer.key_name
     box = tmp_path / "card.p12"
     box.write_bytes(
         openssl("pkcs12", "-export", "-inkey", str(key), "-in", str(certificate), "-passout", "pass:secret")
@@ -772,8 +779,11 @@ def test_keys_in_every_wrapping(tmp_path, kind):
     signer = keys.load_signer(str(box), password="secret")
     assert (signer.certificate, signer.key_name) == (card(kind).certificate, card(kind).key_name)
     assert verify(sign(MESSAGE, signer)).verdict == "strict"
-    with pytest.raises(SettingsError):
-        keys.load_signer(box, password="wrong")
+    for wrong in ("wrong", None):
+        with pytest.raises(SettingsError) as refused:
+            keys.load_signer(box, password=wrong)
+        assert refused.value.faults[0].code == "CEB-SIGN-068"
+        assert "CEBPORT_PASSWORD" in refused.value.faults[0].message.en
     if kind == "sm2":  # the form that other SM2 programs write: EC PRIVATE KEY with its curve
         scalar, public = card(kind)._key.private.scalar, card(kind)._key.private.public
         curve = bytes.fromhex("a00a06082a811ccf5501822da14403420004")
@@ -791,7 +801,8 @@ def test_a_key_with_somebody_elses_certificate_is_refused(tmp_path, kind):
         (card(kind, "other").certificate, "CEB-SIGN-067"),
         (card("sm2" if kind == "rsa" else "rsa").certificate_pem(), "CEB-SIGN-067"),
         (b"", "CEB-SIGN-066"),
-        (None, "CEB-SIGN-066"),
+        (None, "CEB-SIGN-069"),
+        (key, "CEB-SIGN-066"),
         (tmp_path / "gone.pem", "CEB-SIGN-066"),
     ):
         with pytest.raises(SettingsError) as refused:

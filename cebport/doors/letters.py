@@ -29,6 +29,7 @@ SCHEMAS = ("2022-05", "2016-08")
 LEVELS = ("schema", "rules")
 ALGORITHMS = ("rsa-sha1", "rsa-sha256", "sm2-sm3", "sm2-sm3-sha1")
 NATIONAL = "national"
+WRONG_PASSWORD = "CEB-SIGN-068"
 PASSWORD, PIN = "CEBPORT_PASSWORD", "CEBPORT_PIN"
 
 
@@ -276,8 +277,9 @@ def _signer_of(key: Path | None, cert: Path | None, pkcs11: Path | None, token: 
     secret = _secret(PASSWORD, say("ask_password"), ask=True) if ask else os.environ.get(PASSWORD)
     try:
         return load_signer(key, cert, password=secret, algorithm=algorithm)
-    except SettingsError:
-        if secret is not None or not _terminal():
+    except SettingsError as refused:
+        sealed = any(fault.code == WRONG_PASSWORD for fault in refused.faults)
+        if not sealed or secret is not None or not _terminal():
             raise
     return load_signer(key, cert, password=_secret(PASSWORD, say("ask_password"), ask=True), algorithm=algorithm)
 
@@ -476,6 +478,7 @@ def _show_opened(path: Path, answer: dict[str, Any], found: Iterable[Fault]) -> 
         screen.note(say("answer", path=path, code=each["code"], meaning=each["meaning"][screen.language()],
                         id=each["cop_msg_id"]))
     if answer["kind"] not in ("", "DxpRep"):
-        screen.note(say("unwrapped", path=path, kind=answer["kind"], message=answer["message"] or "-",
-                        sender=answer["sender"] or "-", size=answer["bytes"]))
+        phrase = "bare" if answer["kind"] == "bare" else "unwrapped"
+        screen.note(say(phrase, path=path, kind=answer["kind"], message=answer["message"] or say("unknown"),
+                        sender=answer["sender"] or say("unknown"), size=answer["bytes"]))
     screen.faults_noted(found)

@@ -12,13 +12,14 @@ Every loading problem raises SettingsError.
 from __future__ import annotations
 
 import ctypes
+import re
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cebport.faults import SettingsError
 from cebport.messages import sm2
-from cebport.messages.certificates import Certificate, read_certificate, read_pem, sign_fault
+from cebport.messages.certificates import Certificate, der_values, read_certificate, read_pem, sign_fault
 from cebport.messages.xmldsig import METHOD_BY_NAME
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 DEFAULT_ALGORITHM = {"rsa": "rsa-sha1", "sm2": "sm2-sm3"}
 """What a card signs with when nobody says: the two rows that the message text names."""
+NO_CERTIFICATE = "里面没有证书 / no certificate in it"
 
 
 class Signer(Protocol):
@@ -147,24 +149,28 @@ class Pkcs11Signer(_Card):
             if value is not None
         }
         try:
-            session = pkcs11.lib(str(library)).get_token(token_label=token).open(user_pin=pin)
+            module = pkcs11.lib(str(library))
         except (pkcs11.PKCS11Error, OSError, RuntimeError) as problem:
-            raise _unreadable(where, problem or type(problem).__name__) from problem
+            raise SettingsError(sign_fault("CEB-SIGN-075", path=str(library), detail=_told(problem))) from problem
+        try:
+            session = module.get_token(token_label=token).open(user_pin=pin)
+        except (pkcs11.PKCS11Error, OSError, RuntimeError) as problem:
+            raise _token_fault(problem, token, where) from problem
         try:
             key = _only(
                 session,
                 {pkcs11.Attribute.CLASS: pkcs11.ObjectClass.PRIVATE_KEY, **names},
                 where,
-                "private key",
+                "私钥 / private key",
             )
             if certificate is None:
                 stored = {pkcs11.Attribute.CLASS: pkcs11.ObjectClass.CERTIFICATE, **names}
-                certificate = _only(session, stored, where, "certificate")[pkcs11.Attribute.VALUE]
+                certificate = _only(session, stored, where, "证书 / certificate")[pkcs11.Attribute.VALUE]
             card = cls(session, key, _one_certificate(certificate, where), algorithm)
             card._prove()
         except pkcs11.PKCS11Error as problem:
             session.close()
-            raise _unreadable(where, problem or type(problem).__name__) from problem
+            raise _unreadable(where, _told(problem)) from problem
         except SettingsError:
             session.close()
             raise
@@ -206,8 +212,27 @@ class Pkcs11Signer(_Card):
 def _only(session: Any, attributes: dict[Any, Any], where: str, what: str) -> Any:
     found = list(session.get_objects(attributes))
     if len(found) != 1:
-        raise _unreadable(where, f"{len(found)} x {what}")
+        raise SettingsError(sign_fault("CEB-SIGN-074", path=where, found=len(found), expected=1, what=what))
     return found[0]
+
+
+def _told(problem: Exception) -> str:
+    """What an exception says, else its name: those of PKCS#11 say nothing."""
+    return str(problem) or type(problem).__name__
+
+
+def _token_fault(problem: Exception, token: str, where: str) -> SettingsError:
+    """Why a token did not open: its PIN, or its name."""
+    import pkcs11
+
+    wrong_pin = (pkcs11.exceptions.PinIncorrect, pkcs11.exceptions.PinInvalid, pkcs11.exceptions.PinLenRange)
+    locked = (pkcs11.exceptions.PinLocked, pkcs11.exceptions.PinExpired)
+    if isinstance(problem, (*wrong_pin, *locked)):
+        code = "CEB-SIGN-072" if isinstance(problem, locked) else "CEB-SIGN-071"
+        return SettingsError(sign_fault(code, path=where, detail=_told(problem)))
+    if isinstance(problem, pkcs11.NoSuchToken | pkcs11.MultipleTokensReturned):
+        return SettingsError(sign_fault("CEB-SIGN-073", path=where, found=token))
+    return _unreadable(where, _told(problem))
 
 
 # ── software keys from files ────────────────────────────────────────────────────────────────────────
@@ -232,8 +257,10 @@ def load_signer(
     if certificate is not None:
         beside = "(bytes)" if isinstance(certificate, bytes) else str(certificate)
         certificates = _certificates_in(_content(certificate, beside), beside)
+        if not certificates:
+            raise _unreadable(beside, NO_CERTIFICATE)
     if not certificates:
-        raise _unreadable(where, "no certificate")
+        raise SettingsError(sign_fault("CEB-SIGN-069", path=where))
     own = next((found for found in certificates if _belongs(private, found)), certificates[0])
     if isinstance(private, sm2.PrivateKey):
         return Sm2Signer(private, own, algorithm)
@@ -258,7 +285,7 @@ def _content(source: bytes | str | Path, where: str) -> bytes:
     try:
         return Path(source).read_bytes()
     except OSError as problem:
-        raise _unreadable(where, problem.strerror or problem) from problem
+        raise _unreadable(where, f"打不开 / cannot be opened ({problem.strerror or problem})") from problem
 
 
 def _certificates_in(data: bytes, where: str) -> list[Certificate]:
@@ -267,13 +294,13 @@ def _certificates_in(data: bytes, where: str) -> list[Certificate]:
             return [read_certificate(data)]
         return [read_certificate(block.der) for block in read_pem(data) if "CERTIFICATE" in block.label]
     except ValueError as problem:
-        raise _unreadable(where, problem) from problem
+        raise _unreadable(where, f"证书读不出来 / the certificate cannot be read: {problem}") from problem
 
 
 def _one_certificate(data: bytes, where: str) -> Certificate:
     certificates = _certificates_in(data, where)
     if not certificates:
-        raise _unreadable(where, "no certificate")
+        raise _unreadable(where, NO_CERTIFICATE)
     return certificates[0]
 
 
@@ -286,12 +313,14 @@ def _read_key(data: bytes, secret: bytes | None, where: str) -> tuple[Any, list[
     pem = b"-----BEGIN" in data
     beside = _certificates_in(data, where) if pem else []
     reader = serialization.load_pem_private_key if pem else serialization.load_der_private_key
+    sealed = _is_sealed(data, pem=pem)
+    plain = None if not sealed else secret  # cryptography refuses a password for a key that has none
     problem: Exception
     try:
-        private = reader(data, secret)
+        private = reader(data, plain)
         if isinstance(private, RSAPrivateKey):
             return private, beside
-        problem = ValueError(f"a key of kind {type(private).__name__}")
+        problem = ValueError(f"种类不对 / of another kind ({type(private).__name__})")
     except (ValueError, TypeError, UnsupportedAlgorithm) as other:
         problem = other
     try:
@@ -303,7 +332,31 @@ def _read_key(data: bytes, secret: bytes | None, where: str) -> tuple[Any, list[
             return _read_pkcs12(data, secret)
         except (ValueError, OSError):
             pass
+    if pem and b"PRIVATE KEY" not in data:
+        raise _unreadable(where, "里面没有私钥 / no private key in it") from problem
+    if sealed:
+        raise SettingsError(sign_fault("CEB-SIGN-068", path=where)) from problem
     raise _unreadable(where, problem) from problem
+
+
+_SEALED_PEM = re.compile(rb"-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: 4,ENCRYPTED", re.MULTILINE)
+
+
+def _is_sealed(data: bytes, *, pem: bool) -> bool:
+    """Whether the key is under a password: PEM says so, in DER an encrypted PKCS#8 or a PKCS#12 is known by its form.
+
+    A PKCS#12 may do without a password; only when it does not open is it held to have one.
+    """
+    if pem:
+        return _SEALED_PEM.search(data) is not None
+    try:
+        (outer,) = der_values(data)
+        inner = list(der_values(outer.content))
+    except ValueError:
+        return False
+    kinds = [value.tag for value in inner]
+    is_pkcs12 = kinds[:2] == [0x02, 0x30] and inner[0].content == b"\3"
+    return kinds == [0x30, 0x04] or is_pkcs12
 
 
 def _read_pkcs12(data: bytes, secret: bytes | None) -> tuple[Any, list[Certificate]]:

@@ -172,8 +172,22 @@ class TrustStore:
         if known:
             span = "; ".join(f"{entry.since or ''}..{entry.until or ''}" for entry in known)
             return _Standing((), (sign_fault("CEB-SIGN-053", found=str(day), expected=span),))
-        code = "CEB-SIGN-052" if issuers else "CEB-SIGN-051"
-        return _Standing((), (sign_fault(code, found=certificate.subject, expected=certificate.issuer),))
+        if issuers:
+            found, expected = certificate.subject, certificate.issuer
+            return _Standing((), (sign_fault("CEB-SIGN-052", found=found, expected=expected),))
+        return _Standing((), (_unknown_fault(certificate),))
+
+
+def _unknown_fault(certificate: Certificate) -> Fault:
+    """The store knows neither the certificate nor its issuer; a self-signed one has no other issuer to name."""
+    issuer = "" if certificate.issuer_der == certificate.subject_der else certificate.issuer
+    return sign_fault(
+        "CEB-SIGN-051",
+        found=certificate.subject,
+        expected=issuer,
+        issuer_zh=f"，也没有其颁发者 {issuer}" if issuer else "",
+        issuer_en=f", nor its issuer {issuer}" if issuer else "",
+    )
 
 
 def validity_fault(certificate: Certificate, on: datetime, *, is_issuer: bool = False) -> Fault:
@@ -210,10 +224,10 @@ def _refuse(path: Path, reason: object, code: str = "CEB-SIGN-063") -> SettingsE
 def _bytes_of(path: Path) -> bytes:
     try:
         if path.stat().st_size > FILE_BYTES_MAX:
-            raise _refuse(path, f"> {FILE_BYTES_MAX} bytes")
+            raise _refuse(path, f"超过 {FILE_BYTES_MAX} 字节 / more than {FILE_BYTES_MAX} bytes")
         return path.read_bytes()
     except OSError as problem:
-        raise _refuse(path, problem.strerror or problem) from problem
+        raise _refuse(path, f"打不开 / cannot be opened ({problem.strerror or problem})") from problem
 
 
 def _read_file(path: Path) -> tuple[list[Certificate], list[RevocationList]]:
@@ -233,11 +247,11 @@ def _read_blocks(path: Path, data: bytes) -> tuple[list[Certificate], list[Revoc
             elif block.label == "X509 CRL":
                 crls.append(read_crl(block.der))
             else:
-                raise ValueError(f"PEM block {block.label}")
+                raise ValueError(f"不能有 PEM 段 {block.label} / a PEM block {block.label} may not stand in it")
     except ValueError as problem:
         raise _refuse(path, problem) from problem
     if not certificates and not crls:
-        raise _refuse(path, "no certificate")
+        raise _refuse(path, "里面没有证书 / no certificate in it")
     return certificates, crls
 
 
@@ -260,7 +274,7 @@ def _read_list(path: Path) -> list[Entry]:
     except yaml.YAMLError as problem:
         raise _refuse(path, problem) from problem
     if not isinstance(rows, list):
-        raise _refuse(path, type(rows).__name__, "CEB-SIGN-064")
+        raise _refuse(path, "不是列表 / not a list", "CEB-SIGN-064")
     entries: list[Entry] = []
     for number, row in enumerate(rows, 1):
         try:
@@ -272,17 +286,17 @@ def _read_list(path: Path) -> list[Entry]:
 
 def _entries_of(path: Path, row: Any) -> list[Entry]:
     if not isinstance(row, dict) or not isinstance(row.get("certificate"), str):
-        raise ValueError("certificate is missing")
+        raise ValueError("缺少 certificate / certificate is missing")
     unknown = sorted(map(str, set(row) - _ENTRY_KEYS))
     if unknown:
-        raise ValueError(f"unknown key {', '.join(unknown)}")
+        raise ValueError(f"不认识的项 {', '.join(unknown)} / unknown key")
     text = row["certificate"]
     if "-----BEGIN" in text:
         certificates, crls = _read_blocks(path, text.encode())
     else:
         certificates, crls = _read_file(path.parent / text)
     if crls or not certificates:
-        raise ValueError("certificate holds something else than certificates")
+        raise ValueError("certificate 里不全是证书 / certificate holds something else than certificates")
     since, until = _date_of(row, "since"), _date_of(row, "until")
     return [Entry(certificate, _declarants_of(row), since, until) for certificate in certificates]
 
@@ -292,7 +306,7 @@ def _declarants_of(row: dict[str, Any]) -> frozenset[str] | None:
     if codes == ANY:
         return None
     if not isinstance(codes, list) or not codes or not all(isinstance(code, str) and code for code in codes):
-        raise ValueError("declarants is neither a list of codes (quoted, they are texts) nor any")
+        raise ValueError("declarants 应为加引号的编码列表或 any / declarants should be a list of quoted codes or any")
     return frozenset(codes)
 
 
@@ -306,4 +320,4 @@ def _date_of(row: dict[str, Any], key: str) -> date | None:
         return value
     if isinstance(value, str):
         return date.fromisoformat(value)
-    raise ValueError(f"{key} is no day")
+    raise ValueError(f"{key} 不是日期 / {key} is not a day")
