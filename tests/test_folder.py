@@ -60,6 +60,30 @@ NAMES = ["../../etc/passwd", "..", ".", "", "/etc/passwd", "a/../../b", "..\\..\
          ".hidden", "x" * 5000, "a" * 119 + "/..", "CON", "%2e%2e%2f", "a;rm -rf b", "$(id)", "-rf"]
 
 
+def test_writers_that_share_a_folder_do_not_meet(tmp_path: Path) -> None:
+    """Two runs that send the same receipt at once: both write, the name always holds a whole file."""
+    one, other = FolderOut(tmp_path), FolderOut(tmp_path)
+    one.send("R", "a.xml", b"whole" * 1000)
+    other.send("R", "a.xml", b"whole" * 1000)
+    one.flush()
+    assert (tmp_path / "R" / "a.xml").read_bytes() == b"whole" * 1000
+    other.flush()
+    assert (tmp_path / "R" / "a.xml").read_bytes() == b"whole" * 1000
+    assert list((tmp_path / ".part").iterdir()) == []
+
+
+def test_what_killed_writers_left_is_swept(tmp_path: Path) -> None:
+    killed, fresh = FolderOut(tmp_path), FolderOut(tmp_path)
+    killed.send("R", "a.xml", b"half")
+    fresh.send("R", "b.xml", b"x")
+    (left, _) = sorted((tmp_path / ".part").iterdir(), key=lambda path: path.read_bytes() != b"half")
+    os.utime(left, (1, 1))
+    FolderOut(tmp_path).send("R", "c.xml", b"y")
+    assert not left.exists()
+    fresh.flush()  # what is being written stays
+    assert [p.name for p in (tmp_path / "R").iterdir()] == ["b.xml"]
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_names_stay_inside(tmp_path: Path, name: str) -> None:
     inside = tmp_path / "receipts"

@@ -1,8 +1,8 @@
 """Send and receive folders (收发文件夹), as the official client has them.
 
-A writer puts a file under another name and renames it, so a reader never sees half a file; a reader takes
-only whole names (``*.xml``), and moves a file to ``done`` once it is acknowledged, or to ``poison`` with a
-``.reason.txt`` beside it when nothing can be made of it.
+A writer makes a file beside the receivers' folders and renames it into its place, so a reader never sees half
+a file; a reader takes only whole names (``*.xml``), and moves a file to ``done`` once it is acknowledged, or to
+``poison`` with a ``.reason.txt`` beside it when nothing can be made of it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,10 @@ from __future__ import annotations
 import ctypes
 import os
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from hashlib import blake2b
 from pathlib import Path
 
 from cebport.faults import ChannelDown
@@ -36,11 +39,17 @@ def safe_name(name: str) -> str:
     return cleaned or NOBODY
 
 
+HALVES = ".part"
+LEFT_SECONDS = 3600
+"""A half file that nobody touched for so long was left by a writer that was killed."""
+
+
 class FolderOut:
-    """The folder from which receivers fetch: one subfolder a receiver."""
+    """The folder from which receivers fetch: one subfolder a receiver. Several writers may share it."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self.folder, self._halves = folder, folder / HALVES
+        self._mark, self._swept = os.urandom(6).hex(), False
         self._made: set[Path] = set()
         self._written: dict[Path, Path] = {}
 
@@ -48,10 +57,13 @@ class FolderOut:
         """Write one file; it appears, whole and on disk, at the next ``flush``. Raises ChannelDown."""
         target = self.folder / safe_name(receiver)
         try:
+            if not self._swept:
+                self._sweep()
             if target not in self._made:
                 target.mkdir(parents=True, exist_ok=True)
                 self._made.add(target)
-            half = target / f".{safe_name(name)}.part"
+            stem = blake2b(f"{target.name}/{safe_name(name)}".encode(), digest_size=12).hexdigest()
+            half = self._halves / f"{self._mark}-{stem}.part"
             descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
             try:
                 _write_all(descriptor, data)
@@ -62,6 +74,15 @@ class FolderOut:
         except OSError as wrong:
             raise ChannelDown(note=f"folder {target}: {wrong}") from wrong
         self._written[half] = target / safe_name(name)
+
+    def _sweep(self) -> None:
+        """Make the place for half files, and clear it of what killed writers left."""
+        self._halves.mkdir(parents=True, exist_ok=True)
+        for half in self._halves.iterdir():
+            with suppress(FileNotFoundError):
+                if half.stat().st_mtime < time.time() - LEFT_SECONDS:
+                    half.unlink()
+        self._swept = True
 
     def flush(self) -> None:
         """Put what was written on disk, then give it its names, then put the names on disk."""
