@@ -162,7 +162,7 @@ def test_version(call):
     (["generate", "--parcels", "5", "--faults", "2", "-o", "x"], "a share from 0 to 1"),
     (["generate", "--parcels", "5", "--place", "atlantis", "-o", "x"], "no test city atlantis"),
     (["trace", "1", "--store", "sqlite:///none.db"], "no such database file: none.db"),
-    (["rebuild", "--store", "sqlite:///none.db"], "add --check"),
+    (["rebuild", "--store", "sqlite:///none.db"], "no such database file"),
     (["backup", "--store", "sqlite:///none.db", "-o", "b"], "no such database file"),
 ])  # fmt: skip
 def test_usage_errors(call, arguments, said, tmp_path, monkeypatch):
@@ -175,7 +175,7 @@ def test_usage_errors(call, arguments, said, tmp_path, monkeypatch):
 
 
 def test_usage_error_in_chinese(call):
-    assert "用法错误：没有命令 chek; 是不是 check？" in call("chek", "--lang", "zh")[2]
+    assert "用法错误：没有命令 chek；是不是 check？" in call("chek", "--lang", "zh")[2]
     assert "文件或目录不存在：nowhere" in call("check", "nowhere", "--lang=zh")[2]
 
 
@@ -252,7 +252,7 @@ def test_check_lists_all_faults_with_remedies(call, good, tmp_path):
     assert code == 1
     assert out.startswith(f"{bad}  CEB311Message  不通过\n")
     assert "OrderHead/currency" in out and "OrderHead/goodsValue" in out
-    assert all(word in out for word in ("差错 CEB-SCHEMA-", "实际: ", "应为: ", "依据: ", "改法: "))
+    assert all(word in out for word in ("差错 CEB-SCHEMA-", "实际：", "应为：", "依据：", "改法："))
     assert "\x1b" not in out, "colours only on a terminal"
     (answer,) = lines(call("check", bad, "--json")[1], "check")
     assert len(answer["faults"]) >= 2
@@ -403,7 +403,7 @@ def test_sign_with_pkcs12_and_password(call, unsigned, card, tmp_path, monkeypat
     monkeypatch.setenv("CEBPORT_PASSWORD", "wrong")
     said = "wrong password, or none given (CEBPORT_PASSWORD)"
     code, _, err = call("sign", unsigned, "--pkcs12", box, "-o", tmp_path / "t.xml")
-    assert code == 1 and "Wrong settings or keys" in err and said in err and not (tmp_path / "t.xml").exists()
+    assert code == 1 and "Wrong key, certificate or trust file" in err and said in err and not (tmp_path / "t.xml").exists()
     sealed = tmp_path / "sealed.pem"
     subprocess.run(["openssl", "pkcs8", "-topk8", "-in", key, "-out", sealed, "-passout", "pass:s3"],
                    check=True, capture_output=True)
@@ -510,6 +510,20 @@ def test_unwrap_says_what_is_wrong(call, good, tmp_path):
     wrong.write_bytes(b"<DxpMsg><Data>***")
     code, out, _ = call("unwrap", wrong, "--json")
     assert (code, lines(out, "unwrap")[0]["kind"]) == (1, "")
+
+
+def test_unwrap_passes_a_bare_message_on_and_nothing_else(call, good, tmp_path):
+    code, out, err = call("unwrap", good)
+    assert (code, out.encode()) == (0, good.read_bytes()) and "no envelope" in err
+    (answer,) = lines(call("unwrap", good, "--json")[1], "unwrap")
+    assert (answer["kind"], answer["message"]) == ("bare", "CEB311Message")
+    for raw, wanted in ((b"hello", "CEB-XML-003"), (b"", "CEB-XML-001"), (b"<a/>", "CEB-XML-020")):
+        bad = tmp_path / "bad.xml"
+        bad.write_bytes(raw)
+        code, out, err = call("unwrap", bad)
+        assert (code, out) == (1, "") and wanted in err
+        (answer,) = lines(call("unwrap", bad, "--json", "-o", tmp_path / "u.xml")[1], "unwrap")
+        assert answer["kind"] == "" and answer["faults"][0]["code"] == wanted and not (tmp_path / "u.xml").exists()
 
 
 def test_unwrap_reads_the_answer_of_the_exchange(call, good, tmp_path):
@@ -647,7 +661,8 @@ def test_trace_explains_a_refusal_to_people(call, store):
     for lang in ("zh", "en"):
         code, out, _ = call("trace", "--store", store, number, "--lang", lang)
         assert code == 0
-        assert why[0]["code"] in out and why[0]["remedy"][lang] in out and why[0]["message"][lang] in out
+        assert why[0]["code"] in out and why[0]["remedy"][lang] in out
+        assert screen.without_path(why[0]["message"][lang], why[0]["path"]) in out
 
 
 def test_trace_of_nothing_is_a_no(call, store):

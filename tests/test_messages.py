@@ -70,6 +70,9 @@ def test_cut_off_anywhere_is_refused() -> None:
 def test_not_xml(raw: bytes) -> None:
     found = refused(raw)[0]
     assert found.code == "CEB-XML-003" and "line" in found.message.en
+    ours, brackets, _ = found.message.zh.partition("列：")[2].partition("（")
+    assert brackets and re.search("[\u4e00-\u9fff]", ours), "our words, then the parser's own"
+    assert "mistake in the markup" not in found.message.en, "a common mistake has its words"
 
 
 BOMB = b"".join(b'<!ENTITY l%d "%s">' % (n, b"&l%d;" % (n - 1) * 10 if n else b"lol") for n in range(10))
@@ -670,7 +673,8 @@ def test_masks(field: str, value: str, shown: str) -> None:
 
 def test_fault_words_are_whole() -> None:
     names = (
-        "where_zh where_en detail offset guess_zh guess_en zh en after_zh after_en hint_zh hint_en empty_zh empty_en"
+        "where_zh where_en detail_zh detail_en offset guess_zh guess_en zh en after_zh after_en hint_zh hint_en "
+        "empty_zh empty_en"
     )
     values = dict.fromkeys([*names.split(), "count", "line"], "x")
     for code in catalog():

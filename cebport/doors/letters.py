@@ -213,7 +213,7 @@ def _show_verdict(path: Path, verdict: Verdict) -> None:
     for key, value in (("algorithm", verdict.algorithm), ("key_name", verdict.key_name),
                        ("subject", verdict.subject), ("repairs", ", ".join(verdict.repairs))):
         if value:
-            screen.out(f"    {say(key)}: {value}")
+            screen.out(f"    {screen.label(key)}{value}")
     screen.faults(verdict.faults)
 
 
@@ -449,6 +449,8 @@ def _opened(path: Path, raw: bytes) -> tuple[dict[str, Any], bytes | None, Itera
             return answer, None, ()
         if opened.kind == "bare" and len(raw) > wire.LIMITS.bytes_max:
             return answer, None, wire.scan(path).faults
+        if opened.kind == "bare":
+            opened = opened._replace(message_type=wire.parse_tree(raw).type)
     except Malformed as malformed:
         return answer, None, malformed.faults
     answer.update(_described(opened))
@@ -477,7 +479,9 @@ def _show_opened(path: Path, answer: dict[str, Any], found: Iterable[Fault]) -> 
     for each in answer["answers"]:
         screen.note(say("answer", path=path, code=each["code"], meaning=each["meaning"][screen.language()],
                         id=each["cop_msg_id"]))
-    if answer["kind"] not in ("", "DxpRep"):
+    if answer["kind"] == "bare":
+        screen.note(say("not_wrapped", path=path, message=answer["message"], size=answer["bytes"]))
+    elif answer["kind"] not in ("", "DxpRep"):
         phrase = "bare" if answer["kind"] == "bare" else "unwrapped"
         screen.note(say(phrase, path=path, kind=answer["kind"], message=answer["message"] or say("unknown"),
                         sender=answer["sender"] or say("unknown"), size=answer["bytes"]))

@@ -7,6 +7,8 @@ it, under ``option``. ``docs/reference`` is generated from the same table.
 
 from __future__ import annotations
 
+import re
+
 from cebport.faults import Words
 
 W = Words
@@ -43,7 +45,7 @@ COMMANDS: dict[str, Words] = {
         "receiver customs' import centre.",
     ),
     "unwrap": W(
-        "拆开 DXP 传输报文。\n\n写出里面的报文（或 DxpRep 应答的含义），并列出信封的差错。",
+        "拆开 DXP 传输报文。\n\n写出里面的报文（或 DxpRep 应答的含义），并列出传输报文本身的差错。",
         "Open DXP envelopes.\n\nWrites the message inside (of a DxpRep: what the answer means) and lists what is wrong "
         "with the envelope.",
     ),
@@ -65,9 +67,9 @@ COMMANDS: dict[str, Words] = {
         "decision with its rule, values and source, receipts, money.",
     ),
     "rebuild": W(
-        "从流水重建。\n\n--check 把流水重新折叠一遍，与现有各表逐项比较，列出差异。",
-        "Rebuild from the journal.\n\nWith --check the journal is folded again and compared with the tables, difference "
-        "by difference.",
+        "用流水核对各表。\n\n从头重放流水，与现有各表逐项比较，列出差异；只比较，不改动。",
+        "Prove the tables from the journal.\n\nThe journal is folded again from its beginning and compared with the tables, "
+        "difference by difference. Nothing is changed.",
     ),
     "backup": W(
         "备份数据库。\n\n运行中也可以备份，得到的是某一时刻的一致状态。备份里没有密钥：没有密钥文件就读不出报文存档，两者要分开保管。",
@@ -75,7 +77,7 @@ COMMANDS: dict[str, Words] = {
         "reads the archive without the key file, so keep the two apart.",
     ),
     "restore": W(
-        "从备份恢复。\n\n目标库必须是空的，可以是另一种数据库。--verify 随后核对行数、从流水重建并比较，再试读存档（需要密钥文件）。",
+        "从备份恢复。\n\n目标库必须是空的，可以是另一种数据库。--verify 随后核对行数，重放流水并比较，再试读存档（需要密钥文件）。",
         "Restore a backup.\n\nThe target must be empty and may be the other kind of database. --verify then compares rows, "
         "folds the journal again, and tries the key file on the archive.",
     ),
@@ -145,13 +147,18 @@ OPTIONS: dict[str, Words] = {
     "generate.on": W("这些报文的申报时刻", "the moment at which the traffic is declared"),
     "generate.out": W("输出目录", "folder to write"),
     "clear.settings": W("设置文件（TOML）；命令行选项优先", "settings file (TOML); options on the command line win"),
-    "clear.receipts": W("回执目录，每个接收方一个子目录", "folder for receipts, one subfolder a receiver"),
+    "clear.store": W("数据库：sqlite:///文件 或 postgresql://用户@主机/库名 [没有 --settings 时必填]",
+                     "the store: sqlite:///FILE or postgresql://USER@HOST/DATABASE [required without --settings]"),
+    "clear.receipts": W("回执目录，每个接收方一个子目录 [没有 --settings 时必填]",
+                        "folder for receipts, one subfolder a receiver [required without --settings]"),
+    "clear.overlay": W("叠加在规则表上的修改（YAML），只用于这一次；可重复",
+                       "rows laid over the tables of the law (YAML), for this run only; repeatable"),
     "clear.filings": W("企业备案 filings.yaml", "filed enterprises, a filings.yaml"),
     "clear.on": W("时钟固定在这一时刻；默认用机器时钟", "fix the clock at this moment; default: the machine's clock"),
     "clear.profile": W("做法组合：national（默认）、sandbox 等；place 表示各地用各地的", "profile: national (default), sandbox and others; place: to each place its own"),
-    "rebuild.check": W("只比较，不改动", "compare only, change nothing"),
+    "rebuild.check": W("核对；不写也是核对", "compare; left out, it is done as well"),
     "backup.out": W("备份文件", "backup file"),
-    "restore.verify": W("恢复后从流水重建并比较", "afterwards fold the journal again and compare"),
+    "restore.verify": W("恢复后重放流水并比较", "afterwards fold the journal again and compare"),
     "bench.parcels": W("包裹票数", "how many parcels"),
     "bench.store": W("数据库；默认临时的 SQLite 文件", "the store; default: a temporary SQLite file"),
     "demo.parcels": W("包裹票数", "how many parcels"),
@@ -176,7 +183,7 @@ PHRASES: dict[str, Words] = {
     "bad_value": W("{name}：{what}", "{name}: {what}"),
     "no_such_file": W("文件或目录不存在：{path}", "no such file or folder: {path}"),
     "not_a_time": W("不是时刻：{value}（写法：YYYY-MM-DDThh:mm:ss）", "not a moment: {value} (written YYYY-MM-DDThh:mm:ss)"),
-    "not_a_choice": W("{value} 不在其中：{choices}", "{value} is none of {choices}"),
+    "not_a_choice": W("{value} 不可用；可用的有 {choices}", "{value} is none of {choices}"),
     "not_a_number": W("不是数，或超出范围：{value}", "not a number, or out of range: {value}"),
     "not_a_share": W("应为 0 到 1 之间的比例：{value}", "a share from 0 to 1 is needed: {value}"),
     "not_a_store": W("应为 sqlite:///文件 或 postgresql://用户@主机/库名：{value}",
@@ -184,10 +191,20 @@ PHRASES: dict[str, Words] = {
     "no_store": W("没有这个数据库文件：{path}", "no such database file: {path}"),
     "no_files": W("没有可读的 *.xml：{paths}", "no *.xml to read: {paths}"),
     "many_need_folder": W("有多个报文，-o 要给目录", "there are several messages: -o must be a folder"),
-    "broken_off": W("已中断；存下的不会丢，再运行一次即可继续", "broken off; what was stored is safe, run again to go on"),
-    "input_bad": W("输入有误：{what}", "Bad input: {what}"),
-    "settings_bad": W("设置或密钥有误：{what}", "Wrong settings or keys: {what}"),
-    "policy_bad": W("规则表有误：{what}", "The tables of the law are wrong: {what}"),
+    "broken_off": W("已中断", "broken off"),
+    "broken_off_safe": W("已中断；存下的不会丢，再运行一次即可继续", "broken off; what was stored is safe, run again to go on"),
+    "no_password": W("没有输入口令；也可用环境变量 {password} 或 {pin} 给出",
+                     "no password was given; the environment can give one in {password} or {pin}"),
+    "input_bad": W("输入有误", "Bad input"),
+    "settings_bad": W("设置有误：{what}", "Wrong settings: {what}"),
+    "keys_bad": W("密钥文件有误：{what}", "Wrong key file: {what}"),
+    "filings_bad": W("备案文件有误：{what}", "Wrong filings: {what}"),
+    "backup_bad": W("备份文件不能用：{what}", "The backup cannot be used: {what}"),
+    "restore_bad": W("不能恢复：{what}", "Cannot restore: {what}"),
+    "restore_differs": W("恢复的库与备份不一致：{what}", "The restored store differs: {what}"),
+    "store_bad": W("数据库不能用：{what}", "The store cannot be used: {what}"),
+    "card_bad": W("密钥、证书或信任文件有误", "Wrong key, certificate or trust file"),
+    "policy_bad": W("规则表有误", "The tables of the law are wrong"),
     "channel_down": W("数据库或通道不可用：{what}", "The store or a channel does not answer: {what}"),
     "disk": W("不能读写：{what}", "Cannot read or write: {what}"),
     "package_missing": W("缺少软件包 {name}；安装：pip install 'cebport[{extra}]'",
@@ -197,6 +214,8 @@ PHRASES: dict[str, Words] = {
     "warning": W("提示", "warning"),
     "info": W("说明", "info"),
     "whole_message": W("整个报文", "the whole message"),
+    "document_nos": W("第 {numbers} 份（共 {count} 份）", "documents {numbers} ({count} in all)"),
+    "masked": W("（已脱敏，不同处不显示）", "(masked; they differ behind the mask)"),
     "document_no": W("第 {number} 份", "document {number}"),
     "found": W("实际", "found"),
     "expected": W("应为", "expected"),
@@ -206,7 +225,7 @@ PHRASES: dict[str, Words] = {
     "valid": W("通过", "valid"),
     "invalid": W("不通过", "not valid"),
     "warnings_only": W("通过，有 {count} 条提示", "valid, {count} warnings"),
-    "not_a_message": W("不是报文", "no message"),
+    "not_a_message": W("不是报文", "not a message"),
     "checked": W("共 {files} 个文件：{valid} 个通过，{invalid} 个不通过", "{files} files: {valid} valid, {invalid} not valid"),
     "verdict": W("结论", "verdict"),
     "verdict.strict": W("签名有效", "the signature is good"),
@@ -218,11 +237,11 @@ PHRASES: dict[str, Words] = {
     "verdict.expired": W("证书不在有效期内", "the certificate is not valid at that time"),
     "verdict.revoked": W("证书已吊销", "the certificate is revoked"),
     "algorithm": W("算法", "algorithm"),
-    "key_name": W("证书编号", "certificate no."),
-    "subject": W("证书持有者", "subject"),
+    "key_name": W("证书序列号", "certificate serial"),
+    "subject": W("证书持有人", "certificate holder"),
     "repairs": W("所需修正", "repairs"),
     "verified": W("共 {files} 个文件，{strict} 个严格通过", "{files} files, {strict} strict"),
-    "signed": W("已加签 {path}（{algorithm}，证书编号 {key_name}）", "signed {path} ({algorithm}, certificate no. {key_name})"),
+    "signed": W("已加签 {path}（{algorithm}，证书序列号 {key_name}）", "signed {path} ({algorithm}, certificate serial {key_name})"),
     "need_one_key": W("请给出 --key、--pkcs12、--pkcs11 三者之一", "give one of --key, --pkcs12, --pkcs11"),
     "need_token": W("--pkcs11 需要 --token 和 --label", "--pkcs11 needs --token and --label"),
     "ask_password": W("口令", "Password"),
@@ -231,6 +250,10 @@ PHRASES: dict[str, Words] = {
     "wrapped": W("已装入 {path}（{kind}，{sender} -> {receivers}）", "wrapped {path} ({kind}, {sender} -> {receivers})"),
     "unwrapped": W("{path}：{kind}，{message}，发送方 {sender}，{size} 字节",
                    "{path}: {kind}, {message}, sender {sender}, {size} bytes"),
+    "bare": W("{path}：没有传输报文，本身就是报文，{size} 字节", "{path}: a bare message, in no envelope, {size} bytes"),
+    "unknown": W("未写明", "not said"),
+    "not_wrapped": W("{path}：没有信封，就是报文 {message}，{size} 字节；原样给出",
+                     "{path}: no envelope, the message {message} itself, {size} bytes; passed on as it is"),
     "answer": W("{path}：应答 {code} {meaning}（{id}）", "{path}: answer {code} {meaning} ({id})"),
     # clear, trace, rebuild, backup
     "taking": W("接收报文", "taking messages"),
@@ -256,10 +279,9 @@ PHRASES: dict[str, Words] = {
     "nothing_new": W("没有新的包裹；用时 {seconds} 秒；回执在 {receipts}",
                      "no new parcels; took {seconds} s; receipts are in {receipts}"),
     "not_found": W("没有这个编号：{number}", "no such number: {number}"),
-    "rebuilt_same": W("一致：折叠 {events} 条流水，与各表没有差异", "the same: {events} journal entries folded, no difference from the tables"),
+    "rebuilt_same": W("一致：重放 {events} 条流水，与各表没有差异", "the same: {events} journal entries folded, no difference from the tables"),
     "rebuilt_differs": W("有 {count} 处差异（流水 {events} 条）", "{count} differences ({events} journal entries)"),
-    "check_only": W("现在只能比较：请加 --check", "rebuild only compares: add --check"),
-    "folding": W("折叠流水", "folding the journal"),
+    "folding": W("重放流水", "folding the journal"),
     "backed_up": W("已备份到 {path}：{rows:,} 行，{bytes:,} 字节", "backed up to {path}: {rows:,} rows, {bytes:,} bytes"),
     "keys_apart": W("备份里没有密钥文件，请另外妥善保管", "the key file is not in it: keep that apart"),
     "restored": W("已从 {path} 恢复 {rows:,} 行", "restored from {path}: {rows:,} rows"),
@@ -275,6 +297,9 @@ PHRASES: dict[str, Words] = {
     "status": W("状态", "status"),
     "time": W("时间", "time"),
     "to": W("接收方", "to"),
+    "law": W("规则", "law"),
+    "tax_bill": W("电子税单", "tax bill"),
+    "tax_bill_state": W("税单状态", "tax bill state"),
     "line": W("行", "line"),
     "dutiable": W("完税价格", "dutiable value"),
     "duty": W("关税", "duty"),
@@ -287,8 +312,10 @@ PHRASES: dict[str, Words] = {
     "bench_line": W("{parcels} 票，{seconds} 秒：每秒 {rate} 票，每票 CPU {cpu} 微秒，内存峰值 {memory} MiB（{store}，{workers} 个进程，{algorithm}）",
                     "{parcels} parcels in {seconds} s: {rate} a second, {cpu} µs of CPU a parcel, peak memory {memory} MiB "
                     "({store}, {workers} workers, {algorithm})"),
-    "demo_exists": W("{path} 不是空目录；换一个 --dir，或加 --again 先删掉旧的演示",
-                     "{path} is not empty; choose another --dir, or remove the earlier demonstration with --again"),
+    "demo_exists": W("{path} 里已有一次演示；加 --again 先删掉它，或换一个 --dir",
+                     "{path} holds an earlier demonstration; remove it with --again, or choose another --dir"),
+    "demo_foreign": W("{path} 不是空目录，里面的也不是演示，不会动它；请换一个 --dir",
+                      "{path} is not empty and holds no demonstration, so it is left alone; choose another --dir"),
     "demo_intro": W("一个早晨，十个试点城市，{parcels} 票包裹，直购（9610）和保税（1210），RSA 和 SM2 签名",
                     "One morning, ten pilot cities, {parcels} parcels, direct (9610) and bonded (1210), signed with RSA and SM2"),
     "demo_cities": W("按城市", "By city"),
@@ -301,6 +328,13 @@ PHRASES: dict[str, Words] = {
     "words": W("说明", "in words"),
     "city": W("城市", "city"),
 }
+
+FORMS: dict[str, str] = {
+    "COMMAND": "命令", "OPTIONS": "选项", "PATH...": "路径...", "FILE": "文件", "DIR": "目录", "OUT": "输出", "NAME": "名称",
+    "NUMBER": "编号", "TIME": "时刻", "TEXT": "文本", "MODULE": "库文件", "SHARE": "比例", "ID": "编号", "N": "数",
+    "DXPID": "传输编号",
+}  # fmt: skip
+"""How usage writes what is to be put in -> Chinese."""
 
 EVENTS: dict[str, str] = {
     "arrived": "已到货", "tax summarised": "税单已汇总", "waybill state stored": "运单状态入库",
@@ -345,3 +379,10 @@ def option_words(command: str, option: str) -> Words:
     """What an option does: its own words in this command, else those that all commands share."""
     own = OPTIONS.get(f"{command}.{option}")
     return own if own is not None else OPTIONS[option]
+
+
+def form(written: str, lang: str) -> str:
+    """How usage writes an argument or option, in a language: the words in capitals are what is to be put in."""
+    if lang != "zh":
+        return written
+    return re.sub(r"(?<![\w-])[A-Z]+(\.\.\.)?(?!\w)", lambda found: FORMS.get(found[0], found[0]), written)

@@ -27,6 +27,7 @@ from lxml import etree
 
 from cebport.faults import ERROR, Fault, Malformed, Words, fault_of
 from cebport.messages import codes
+from cebport.messages.catalog import syntax_words
 from cebport.values import BEIJING
 
 if TYPE_CHECKING:
@@ -286,7 +287,8 @@ def _read_xml(raw: bytes) -> Any:
     try:
         return etree.fromstring(raw, parser)
     except (etree.XMLSyntaxError, ValueError) as broken:
-        raise Malformed(_fault("DXP-UNREADABLE", "", broken)) from None
+        number = broken.code if isinstance(broken, etree.XMLSyntaxError) else 0
+        raise Malformed(_fault("DXP-UNREADABLE", **syntax_words("libxml", number, str(broken)))) from None
 
 
 def _decode(data: Any, faults: list[Fault]) -> bytes:

@@ -23,7 +23,7 @@ from typing import Any, BinaryIO, NamedTuple
 from lxml import etree
 
 from cebport.faults import ERROR, Fault, Malformed, is_valid
-from cebport.messages.catalog import fault
+from cebport.messages.catalog import fault, syntax_words
 from cebport.messages.documents import Message
 from cebport.messages.rows import message_of, part_of
 from cebport.messages.schema import INCOMPLETE, ROOT_CODES, schema_faults, soften
@@ -274,11 +274,12 @@ def _syntax_fault(error: etree.XMLSyntaxError, data: bytes, limits: Limits) -> F
     line, column = error.position
     detail = re.sub(r",? line \d+, column \d+.*", "", error.msg or "", flags=re.DOTALL)
     where = {"where_zh": f"第 {line} 行第 {column} 列", "where_en": f"at line {line}, column {column}"}
+    said = {**where, **syntax_words("libxml", error.code, detail)}
     if error.code == etree.ErrorTypes.ERR_RESOURCE_LIMIT:
         code = "CEB-XML-011" if "depth" in detail else "CEB-XML-014"
         return fault(code, expected=limits.depth_max, **where)
     if error.code == etree.ErrorTypes.ERR_UNDECLARED_ENTITY:
-        return fault("CEB-XML-005", detail=detail, **where)
+        return fault("CEB-XML-005", **said)
     if error.code == etree.ErrorTypes.ERR_INVALID_ENCODING:
         try:
             data.decode("utf-8")
@@ -287,7 +288,7 @@ def _syntax_fault(error: etree.XMLSyntaxError, data: bytes, limits: Limits) -> F
     root = _ROOT_NAME.search(data, _PROLOG.match(data).end())  # type: ignore[union-attr]
     whole = error.code == etree.ErrorTypes.ERR_DOCUMENT_END or data.rstrip().endswith(b"/>")
     cut = root is not None and not whole and b"</" + root[1] not in data
-    return fault("CEB-XML-002" if cut else "CEB-XML-003", detail=detail, **where)
+    return fault("CEB-XML-002" if cut else "CEB-XML-003", **said)
 
 
 # --- the tree --------------------------------------------------------------------------------------
@@ -419,7 +420,8 @@ class _Scanner:
         except expat.ExpatError as error:
             where = {"where_zh": f"第 {error.lineno} 行", "where_en": f"at line {error.lineno}"}
             code = "CEB-XML-002" if complete and self.depth else "CEB-XML-003"
-            faults.append(fault(code, detail=expat.errors.messages[error.code], **where))
+            said = syntax_words("expat", error.code, expat.errors.messages[error.code])
+            faults.append(fault(code, **where, **said))
         return self.result(read, complete, faults)
 
     def result(self, read: int, complete: bool, faults: list[Fault]) -> Scan:
