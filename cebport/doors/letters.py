@@ -479,9 +479,7 @@ def _show_opened(path: Path, answer: dict[str, Any], found: Iterable[Fault]) -> 
     for each in answer["answers"]:
         screen.note(say("answer", path=path, code=each["code"], meaning=each["meaning"][screen.language()],
                         id=each["cop_msg_id"]))
-    if answer["kind"] == "bare":
-        screen.note(say("not_wrapped", path=path, message=answer["message"], size=answer["bytes"]))
-    elif answer["kind"] not in ("", "DxpRep"):
+    if answer["kind"] not in ("", "DxpRep"):
         phrase = "bare" if answer["kind"] == "bare" else "unwrapped"
         screen.note(say(phrase, path=path, kind=answer["kind"], message=answer["message"] or say("unknown"),
                         sender=answer["sender"] or say("unknown"), size=answer["bytes"]))

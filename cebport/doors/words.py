@@ -252,8 +252,6 @@ PHRASES: dict[str, Words] = {
                    "{path}: {kind}, {message}, sender {sender}, {size} bytes"),
     "bare": W("{path}：没有传输报文，本身就是报文，{size} 字节", "{path}: a bare message, in no envelope, {size} bytes"),
     "unknown": W("未写明", "not said"),
-    "not_wrapped": W("{path}：没有信封，就是报文 {message}，{size} 字节；原样给出",
-                     "{path}: no envelope, the message {message} itself, {size} bytes; passed on as it is"),
     "answer": W("{path}：应答 {code} {meaning}（{id}）", "{path}: answer {code} {meaning} ({id})"),
     # clear, trace, rebuild, backup
     "taking": W("接收报文", "taking messages"),
@@ -298,6 +296,7 @@ PHRASES: dict[str, Words] = {
     "time": W("时间", "time"),
     "to": W("接收方", "to"),
     "law": W("规则", "law"),
+    "waiting_for": W("在等", "waits for"),
     "tax_bill": W("电子税单", "tax bill"),
     "tax_bill_state": W("税单状态", "tax bill state"),
     "line": W("行", "line"),
@@ -353,6 +352,7 @@ EVENT_ENDS: dict[str, str] = {
 KINDS: dict[str, str] = {
     "order": "订单", "payment": "支付凭证", "waybill": "运单", "waybill_state": "运单状态", "inventory": "清单",
     "cancel": "撤销申请", "return": "退货申请", "tally": "入库明细单",
+    "review": "人工审核",
 }  # fmt: skip
 """Kind of document -> Chinese."""
 
@@ -368,6 +368,11 @@ def _event_zh(name: str) -> str:
         if kind is not None and name.endswith(end):
             return kind + zh
     return EVENTS.get(name, name)
+
+
+def kind_words(name: str, lang: str) -> str:
+    """What a parcel waits for, in a language."""
+    return KINDS[name] if lang == "zh" else name.replace("_", " ")
 
 
 def find(key: str) -> Words:
