@@ -149,4 +149,11 @@ class StoreConflict(CebportError):
 
 
 class ChannelDown(CebportError):
-    """A store or a channel does not answer now: what was accepted waits, try again later."""
+    """A store or a channel does not answer now: what was accepted waits, try again later.
+
+    is_final: waiting alone does not mend it (a damaged store, a folder that cannot be), somebody must act first.
+    """
+
+    def __init__(self, *faults: Fault, note: str = "", is_final: bool = False) -> None:
+        super().__init__(*faults, note=note)
+        self.is_final = is_final

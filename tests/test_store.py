@@ -492,7 +492,7 @@ def test_a_run_outlives_lost_connections(postgres_home: Home, tmp_path: Path, po
 
 def test_a_store_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "text.db").write_text("no database at all, but long enough to be looked at as one " * 40)
-    with pytest.raises(SettingsError):
+    with pytest.raises(ChannelDown, match="damaged: restore a backup"):
         Store.open(f"sqlite:///{tmp_path / 'text.db'}", tmp_path / "keys")
     with pytest.raises(SettingsError, match="expected sqlite"):
         Store.open("mysql://host/name", tmp_path / "keys")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cebport.channels.folder import FolderOut, files_below
-from cebport.faults import ChannelDown, SettingsError
+from cebport.faults import CebportError, ChannelDown, SettingsError
 from cebport.server import intake, timers
 from cebport.server.dispatch import Manner, dispatch, manner_of, reason_of
 from cebport.server.filings import Filings, file_enterprises, read_filings
@@ -145,7 +146,8 @@ class Patience:
         self.seconds = seconds
 
     def insist(self, attempt: Callable[[], Any]) -> Any:
-        """The attempt's answer; ChannelDown only after the whole patience. Nothing is lost by waiting."""
+        """The attempt's answer; ChannelDown only after the whole patience, or at once where waiting does not help.
+        Nothing is lost by waiting."""
         started, pause, said = time.monotonic(), 0.05, False
         while True:
             try:
@@ -154,6 +156,8 @@ class Patience:
                     log.warning("goes on after %.0f s", time.monotonic() - started)
                 return answer
             except ChannelDown as down:
+                if down.is_final:
+                    raise
                 if not said:
                     log.warning("%s; waiting, nothing is lost", down)
                     said = True
@@ -266,9 +270,18 @@ class _Many:
 
 
 def worker(settings: Settings, on: datetime | None, stopping: Connection) -> None:
-    """One worker process: claim, settle, until the other end of ``stopping`` is closed."""
+    """One worker process: claim, settle, until the other end of ``stopping`` is closed. Ends with 1, and says why,
+    when it cannot go on."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logging.basicConfig(format="%(levelname)s %(message)s")
+    try:
+        _work(settings, on, stopping)
+    except CebportError as wrong:
+        log.error("a worker ends: %s", wrong)
+        sys.exit(1)
+
+
+def _work(settings: Settings, on: datetime | None, stopping: Connection) -> None:
     patience = Patience(settings.patience_seconds)
     keys = Path(settings.keys) if settings.keys else None
     store = patience.insist(lambda: Store.open(settings.store, keys, migrate=False))

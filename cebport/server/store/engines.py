@@ -12,7 +12,7 @@ import os
 import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
@@ -24,6 +24,9 @@ HERE = Path(__file__).parent
 SQLITE_CACHE_KIB = 48_000
 SQLITE_BUSY_MS = 60_000
 SQLITE_CHECKPOINT_PAGES = 8_000
+DAMAGED = "the store is damaged: restore a backup"
+SQLITE_DAMAGES = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
+OUR_TABLE = "alembic_version"
 
 
 @cache
@@ -46,6 +49,10 @@ def engine_of(url: str) -> SqliteEngine | PostgresEngine:
     raise SettingsError(note=f"store {url!r}: expected sqlite:///FILE or postgresql://USER@HOST/DATABASE")
 
 
+def _foreign(name: str) -> SettingsError:
+    return SettingsError(note=f"store {name}: it holds another program's tables; name a database of cebport's own")
+
+
 def _lock_of(name: str) -> int:
     """The number of an advisory lock."""
     return int.from_bytes(blake2b(name.encode(), digest_size=8, person=b"cebport").digest(), "big", signed=True)
@@ -64,19 +71,30 @@ class SqliteEngine:
                                               check_same_thread=False, cached_statements=256)
         except sqlite3.OperationalError as wrong:
             raise ChannelDown(note=f"store {path}: {wrong}") from wrong
-        run = self.connection.execute
         try:
-            run("PRAGMA journal_mode = WAL")
-        except sqlite3.DatabaseError as wrong:
-            raise SettingsError(note=f"store {path}: {wrong}") from wrong
-        run("PRAGMA synchronous = FULL")
-        run(f"PRAGMA cache_size = -{SQLITE_CACHE_KIB}")
-        run(f"PRAGMA wal_autocheckpoint = {SQLITE_CHECKPOINT_PAGES}")
-        run("PRAGMA temp_store = MEMORY")
+            self._set_up()
+        except BaseException:
+            self.connection.close()
+            raise
         self._sql = queries(self.dialect)
         self._turn = os.open(str(path) + ".turn", os.O_CREAT | os.O_RDWR, 0o600)
         self._in: dict[tuple[str, int], str] = {}
         self._alive: dict[str, int] = {}
+
+    def _set_up(self) -> None:
+        """The pragmas; nothing is changed in a file of somebody else."""
+        run = self.connection.execute
+        try:
+            tables = {row[0] for row in run("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            if tables and OUR_TABLE not in tables:
+                raise _foreign(str(self.path))
+            run("PRAGMA journal_mode = WAL")
+            run("PRAGMA synchronous = FULL")
+            run(f"PRAGMA cache_size = -{SQLITE_CACHE_KIB}")
+            run(f"PRAGMA wal_autocheckpoint = {SQLITE_CHECKPOINT_PAGES}")
+            run("PRAGMA temp_store = MEMORY")
+        except sqlite3.DatabaseError as wrong:
+            raise self.down(wrong) from wrong
 
     def close(self) -> None:
         """Close the connection; who was held alive by it no longer is."""
@@ -123,8 +141,22 @@ class SqliteEngine:
         finally:
             fcntl.flock(self._turn, fcntl.LOCK_UN)
 
-    def _down(self, wrong: sqlite3.DatabaseError) -> ChannelDown:
-        return ChannelDown(note=f"store {self.path}: {wrong}")
+    def down(self, wrong: Exception) -> Exception:
+        """What an error of the database means: ChannelDown, final where waiting does not help; our own mistakes
+        (a value or a statement that SQLite does not take) as they are."""
+        if isinstance(wrong, sqlite3.IntegrityError | sqlite3.ProgrammingError | sqlite3.DataError):
+            return wrong
+        name, words = getattr(wrong, "sqlite_errorname", ""), str(wrong)
+        is_damaged = name.startswith(SQLITE_DAMAGES) or words.startswith(("Could not decode", "no such table"))
+        if is_damaged:
+            return ChannelDown(note=f"store {self.path}: {DAMAGED} ({words})", is_final=True)
+        return ChannelDown(note=f"store {self.path}: {words}", is_final=name.startswith("SQLITE_READONLY"))
+
+    def _undo(self) -> None:
+        """Roll back, as far as a damaged database lets us."""
+        if self.connection.in_transaction:
+            with suppress(sqlite3.DatabaseError):
+                self.connection.execute("ROLLBACK")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -135,18 +167,16 @@ class SqliteEngine:
             try:
                 yield
             except BaseException:
-                if self.connection.in_transaction:
-                    self.connection.execute("ROLLBACK")
+                self._undo()
                 raise
             self.connection.execute("COMMIT")
-        except sqlite3.OperationalError as wrong:
-            if self.connection.in_transaction:
-                self.connection.execute("ROLLBACK")
-            raise self._down(wrong) from wrong
         except sqlite3.IntegrityError as wrong:
             if wrong.sqlite_errorname == "SQLITE_CONSTRAINT_CHECK":
                 raise  # an invariant of the books: our own mistake, no race
             raise StoreConflict(note=str(wrong)) from wrong
+        except sqlite3.DatabaseError as wrong:
+            self._undo()
+            raise self.down(wrong) from wrong
         finally:
             fcntl.flock(self._turn, fcntl.LOCK_UN)
 
@@ -160,8 +190,8 @@ class SqliteEngine:
         """The rows of a statement with plain parameters."""
         try:
             return self.connection.execute(self._sql[name], parameters).fetchall()
-        except sqlite3.OperationalError as wrong:
-            raise self._down(wrong) from wrong
+        except sqlite3.DatabaseError as wrong:
+            raise self.down(wrong) from wrong
 
     def select(self, name: str, keys: Iterable[Any]) -> list[Any]:
         """The rows of a statement for a set of keys."""
@@ -176,8 +206,8 @@ class SqliteEngine:
                     self._in[(name, len(chunk))] = sql
             try:
                 found += self.connection.execute(sql, chunk).fetchall()
-            except sqlite3.OperationalError as wrong:
-                raise self._down(wrong) from wrong
+            except sqlite3.DatabaseError as wrong:
+                raise self.down(wrong) from wrong
         return found
 
     def lease(self, name: str, size: int) -> int:
@@ -188,10 +218,10 @@ class SqliteEngine:
         """One value of a plain statement; None when the table is not there."""
         try:
             row = self.connection.execute(sql).fetchone()
-        except sqlite3.OperationalError as wrong:
+        except sqlite3.DatabaseError as wrong:
             if "no such table" in str(wrong):
                 return None
-            raise self._down(wrong) from wrong
+            raise self.down(wrong) from wrong
         return row[0] if row else None
 
     def snapshot(self, tables: Mapping[str, str], sizes: Callable[[str], int]) -> Iterator[tuple[str, list[Any]]]:
@@ -202,8 +232,10 @@ class SqliteEngine:
                 cursor = self.connection.execute(f"SELECT {columns} FROM {table}")
                 while chunk := cursor.fetchmany(sizes(table)):
                     yield table, [list(row) for row in chunk]
+        except sqlite3.DatabaseError as wrong:
+            raise self.down(wrong) from wrong
         finally:
-            self.connection.execute("ROLLBACK")
+            self._undo()
 
     def fill(self, table: str, columns: str, rows: Sequence[Sequence[Any]]) -> None:
         """Put rows into an empty table, as they are."""
@@ -224,10 +256,17 @@ class SqliteEngine:
         self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def sqlalchemy(self) -> Any:
-        """An SQLAlchemy engine on this database, for migrations."""
+        """An SQLAlchemy engine on this database, for migrations; also a schema is made whole or not at all."""
         import sqlalchemy
+        from sqlalchemy import event
 
-        return sqlalchemy.create_engine(f"sqlite:///{self.path}")
+        engine = sqlalchemy.create_engine(f"sqlite:///{self.path}")
+        event.listen(engine, "connect", lambda connection, _: setattr(connection, "isolation_level", None))
+        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+        return engine
+
+    def check_ours(self) -> None:
+        """Before a schema is made: nobody else's tables are there. Here looked at when the file was opened."""
 
 
 class PostgresEngine:
@@ -239,8 +278,11 @@ class PostgresEngine:
         import psycopg
 
         self.url = url
-        self._errors = psycopg.errors
+        self._errors = errors = psycopg.errors
         self._operational = psycopg.OperationalError
+        self._final = (errors.InsufficientPrivilege, errors.DataCorrupted, errors.IndexCorrupted,
+                       errors.UndefinedTable, errors.UndefinedColumn)
+        self._refusing = (psycopg.OperationalError, errors.ReadOnlySqlTransaction, *self._final)
         self._psycopg = psycopg
         self._alive: set[str] = set()
         self._inside = False
@@ -252,10 +294,15 @@ class PostgresEngine:
         try:
             return self._psycopg.connect(self.url, autocommit=True, prepare_threshold=2)
         except self._operational as wrong:
-            raise self._down(wrong) from wrong
+            raise self.down(wrong) from wrong
+        except (self._psycopg.ProgrammingError, UnicodeError) as wrong:
+            raise SettingsError(note=f"store {self.url.split('@')[-1]!r}: expected postgresql://USER@HOST/DATABASE "
+                                     f"({str(wrong).strip()})") from wrong
 
-    def _down(self, wrong: Exception) -> ChannelDown:
-        return ChannelDown(note=f"store {self.url.split('@')[-1]}: {str(wrong).strip()}")
+    def down(self, wrong: Exception) -> ChannelDown:
+        """What an error of the server means: ChannelDown, final where waiting does not help."""
+        return ChannelDown(note=f"store {self.url.split('@')[-1]}: {str(wrong).strip()}",
+                           is_final=isinstance(wrong, self._final))
 
     def _again(self) -> None:
         """After a lost connection: a new one, which holds what the old one held."""
@@ -273,8 +320,8 @@ class PostgresEngine:
             if self.connection.closed:
                 self._again()
             yield
-        except self._operational as wrong:
-            raise self._down(wrong) from wrong
+        except self._refusing as wrong:
+            raise self.down(wrong) from wrong
 
     def close(self) -> None:
         """Close the connections; who was held alive by them no longer is."""
@@ -322,8 +369,8 @@ class PostgresEngine:
                 yield
         except (errors.UniqueViolation, errors.SerializationFailure, errors.DeadlockDetected) as wrong:
             raise StoreConflict(note=str(wrong)) from wrong
-        except self._operational as wrong:
-            raise self._down(wrong) from wrong
+        except self._refusing as wrong:
+            raise self.down(wrong) from wrong
         finally:
             self._inside = False
 
@@ -359,8 +406,10 @@ class PostgresEngine:
         try:
             with self._reached():
                 row = self.connection.execute(sql).fetchone()
-        except self._errors.UndefinedTable:
-            return None
+        except ChannelDown as down:
+            if isinstance(down.__cause__, self._errors.UndefinedTable):
+                return None
+            raise
         return row[0] if row else None
 
     def snapshot(self, tables: Mapping[str, str], sizes: Callable[[str], int]) -> Iterator[tuple[str, list[Any]]]:
@@ -398,6 +447,12 @@ class PostgresEngine:
         import sqlalchemy
 
         return sqlalchemy.create_engine(re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", self.url))
+
+    def check_ours(self) -> None:
+        """Before a schema is made: nobody else's tables are there. Raises SettingsError."""
+        held = "SELECT count(*) FROM pg_tables WHERE schemaname = current_schema()"
+        if self.scalar(held) and not self.scalar(f"{held} AND tablename = '{OUR_TABLE}'"):
+            raise _foreign(self.url.split("@")[-1])
 
 
 Engine = SqliteEngine | PostgresEngine

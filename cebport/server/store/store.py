@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from cebport.clearance.parts import PARCEL_STATES, Case, Posting, Tally, Waybill
-from cebport.faults import Malformed, SettingsError, StoreConflict
-from cebport.server.store.engines import Engine, engine_of
+from cebport.faults import ChannelDown, Malformed, SettingsError, StoreConflict
+from cebport.server.store.engines import DAMAGED, Engine, engine_of
 from cebport.server.vault import Vault
 
 HEAD_REVISION = "0001"
@@ -233,18 +233,15 @@ class Store:
 
     def cases(self, keys: Iterable[str]) -> dict[str, Case]:
         """Cases by key; those that are not there are not in the answer."""
-        decode = _case_decoder.decode
-        return {key: decode(blob) for key, blob in self.engine.select("cases", keys)}
+        return dict(_decoded(_case_decoder, self.engine.select("cases", keys)))
 
     def waybills(self, keys: Iterable[str]) -> dict[str, Waybill]:
         """Waybills by key."""
-        decode = _waybill_decoder.decode
-        return {key: decode(blob) for key, blob in self.engine.select("waybills", keys)}
+        return dict(_decoded(_waybill_decoder, self.engine.select("waybills", keys)))
 
     def tallies(self, keys: Iterable[str]) -> dict[str, Tally]:
         """Tallies by key."""
-        decode = _tally_decoder.decode
-        return {key: decode(blob) for key, blob in self.engine.select("tallies", keys)}
+        return dict(_decoded(_tally_decoder, self.engine.select("tallies", keys)))
 
     def owners(self, keys: Iterable[str]) -> dict[str, str]:
         """Business key -> case key."""
@@ -361,7 +358,7 @@ class Store:
 
     def waybills_of(self, number: str) -> list[Waybill]:
         """The waybills of a number, whichever company's."""
-        return [_waybill_decoder.decode(blob) for _, blob in self.prefixed("waybill_prefix", f"{number}|")]
+        return [waybill for _, waybill in _decoded(_waybill_decoder, self.prefixed("waybill_prefix", f"{number}|"))]
 
     def refusal_count(self) -> int:
         """How many numbers of documents that were not taken are kept."""
@@ -378,6 +375,16 @@ class Store:
 
 STATE_NUMBERS = {state: number for number, state in enumerate(PARCEL_STATES)}
 STATE_NAMES = dict(enumerate(PARCEL_STATES))
+
+
+def _decoded(decoder: Any, rows: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
+    """(key, record) of (key, blob). Raises ChannelDown where the store holds what we never wrote."""
+    decode = decoder.decode
+    try:
+        for key, blob in rows:
+            yield key, decode(blob)
+    except (msgspec.DecodeError, TypeError) as wrong:
+        raise ChannelDown(note=f"{DAMAGED} ({wrong})", is_final=True) from wrong
 
 
 def default_keys(url: str) -> Path:
@@ -405,14 +412,23 @@ def upgrade(engine: Engine) -> None:
     """Bring the schema to the newest revision (alembic)."""
     from alembic import command
     from alembic.config import Config
+    from alembic.util import CommandError
+    from sqlalchemy.exc import DBAPIError
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     with engine.upgrading():
         if engine.scalar(SCHEMA) == HEAD_REVISION:
             return  # somebody else did it meanwhile
+        engine.check_ours()
         database = engine.sqlalchemy()
-        with database.begin() as connection:
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
-        database.dispose()
+        try:
+            with database.begin() as connection:
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+        except DBAPIError as wrong:
+            raise engine.down(wrong.orig or wrong) from wrong
+        except CommandError as wrong:
+            raise SettingsError(note=f"store: its schema is not this program's ({wrong})") from wrong
+        finally:
+            database.dispose()
