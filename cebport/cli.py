@@ -48,11 +48,12 @@ class Doors(click.Group):
 
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
         """COMMAND [OPTIONS]."""
-        return ["COMMAND", "[OPTIONS]"]
+        return [words.form(piece, screen.language()) for piece in ("COMMAND", "[OPTIONS]")]
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Every command with its first line, no module loaded."""
-        formatter.write(f"{say('usage')}cebport COMMAND [OPTIONS]\n\n{say('about')}\n\n{say('commands')}\n")
+        usage = " ".join(self.collect_usage_pieces(ctx))
+        formatter.write(f"{say('usage')}cebport {usage}\n\n{say('about')}\n\n{say('commands')}\n")
         for name in HOMES:
             first = screen.spoken(words.COMMANDS[name]).split("\n\n")[0]
             formatter.write(f"  {name:<10}{first}\n")

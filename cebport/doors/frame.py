@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import click
 
 from cebport import faults
-from cebport.doors import screen, words
+from cebport.doors import notes, screen, words
 from cebport.doors.screen import say
 
 DONE, NO, USAGE, DOWN = 0, 1, 2, 3
@@ -38,7 +38,8 @@ class Option(click.Option):
         written = ", ".join(self.opts)
         if not self.is_flag:
             written += " " + self.make_metavar(ctx)
-        return written, text + (f" [{'; '.join(notes)}]" if notes else "")
+        behind = "；" if screen.language() == "zh" else "; "
+        return words.form(written, screen.language()), text + (f" [{behind.join(notes)}]" if notes else "")
 
 
 class Command(click.Command):
@@ -59,7 +60,7 @@ class Command(click.Command):
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
         """[OPTIONS] and the arguments."""
         pieces = [piece for parameter in self.get_params(ctx) for piece in parameter.get_usage_pieces(ctx)]
-        return [*pieces, "[OPTIONS]"]
+        return [words.form(piece, screen.language()) for piece in [*pieces, "[OPTIONS]"]]
 
     def get_help_option(self, ctx: click.Context) -> click.Option | None:
         """--help, with our words."""
@@ -235,9 +236,8 @@ def run(group: click.Group, arguments: list[str]) -> int:
         return code if isinstance(code, int) else DONE
     except click.exceptions.Exit as ended:
         return ended.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        screen.note(say("broken_off"))
-        return 130
+    except (click.Abort, KeyboardInterrupt) as broken:
+        return _broken_off(broken, rest)
     except click.ClickException as wrong:
         return _usage(wrong)
     except faults.CebportError as wrong:
@@ -248,8 +248,21 @@ def run(group: click.Group, arguments: list[str]) -> int:
     except ModuleNotFoundError as wrong:
         return _package_missing(wrong)
     except OSError as wrong:
-        screen.note(say("disk", what=f"{wrong.filename or ''} {wrong.strerror or wrong}".strip()))
+        screen.note(say("disk", what=f"{wrong.filename or ''} {notes.detail(wrong.strerror or str(wrong))}".strip()))
         return DOWN
+
+
+STORING = ("clear", "demo")
+"""Commands that go on where they were broken off."""
+
+
+def _broken_off(broken: BaseException, rest: list[str]) -> int:
+    """The end of the input where a password was asked for, or somebody's Ctrl-C."""
+    if isinstance(broken.__context__, EOFError):
+        screen.note(say("no_password", password="CEBPORT_PASSWORD", pin="CEBPORT_PIN"))
+        return NO
+    screen.note(say("broken_off_safe" if rest and rest[0] in STORING else "broken_off"))
+    return 130
 
 
 def _asked_language(arguments: list[str]) -> tuple[str | None, list[str]]:
@@ -281,18 +294,22 @@ def _said(wrong: click.ClickException) -> str:
     if isinstance(wrong, click.MissingParameter):
         parameter = wrong.param
         name = parameter.opts[-1] if isinstance(parameter, click.Option) else (
-            parameter.make_metavar(wrong.ctx) if parameter is not None and wrong.ctx is not None else "")
+            words.form(parameter.make_metavar(wrong.ctx), screen.language())
+            if parameter is not None and wrong.ctx is not None else "")
         return say("missing", name=name)
     if isinstance(wrong, click.NoSuchOption):
         return _with_guess(say("no_option", name=wrong.option_name), wrong.possibilities)
     if isinstance(wrong, click.BadParameter) and wrong.param is not None:
-        name = wrong.param.opts[-1] if isinstance(wrong.param, click.Option) else wrong.param.name
+        if not isinstance(wrong.param, click.Option):
+            return wrong.message
+        name = wrong.param.opts[-1]
         return say("bad_value", name=name, what=wrong.message)
     return wrong.format_message()
 
 
 def _with_guess(text: str, names: Any) -> str:
-    return f"{text}; {say('did_you_mean', names=', '.join(sorted(names)))}" if names else text
+    behind = "；" if screen.language() == "zh" else "; "
+    return f"{text}{behind}{say('did_you_mean', names=sorted(names))}" if names else text
 
 
 def no_command(name: str, names: list[str], ctx: click.Context) -> NoReturn:
@@ -312,12 +329,18 @@ def _refused(wrong: faults.CebportError) -> int:
         faults.ChannelDown: ("channel_down", DOWN),
     }.get(type(wrong), ("input_bad", NO))
     if wrong.faults:
-        screen.note(say(key, what="; ".join(f"{f.code} {f.path} {screen.spoken(f.message)}" for f in wrong.faults)))
+        key = "card_bad" if isinstance(wrong, faults.SettingsError) else key
+        screen.note(f"{say(key)}{'：' if screen.language() == 'zh' else ':'}")
         for fault in wrong.faults:
-            screen.note(f"  {say('source')}: {fault.source}")
-            screen.note(f"  {say('remedy')}: {screen.spoken(fault.remedy)}")
+            screen.fault(fault, "  ", screen.note, values=False)
+        return code
+    headline, said = notes.explained(str(wrong))
+    if code == DOWN and headline == "backup_bad":  # it could not be written
+        headline = "disk"
+    if headline or key not in ("input_bad", "policy_bad"):
+        screen.note(say(headline or key, what=said))
     else:
-        screen.note(say(key, what=wrong))
+        screen.note(f"{screen.label(key)}{said}")
     return code
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -52,9 +53,25 @@ def language() -> str:
 
 
 def say(key: str, **values: object) -> str:
-    """The sentence of a key in the language of the screen, with its values."""
+    """The sentence of a key in the language of the screen, with its values; a list is joined."""
     text = words.find(key).at(_language)
-    return text.format(**values) if values else text
+    joined = {name: listed(value) if isinstance(value, list | tuple) else value for name, value in values.items()}
+    return text.format(**joined) if joined else text
+
+
+def label(key: str) -> str:
+    """The words of a key as a label before a value: with the colon of the language."""
+    return labelled(say(key))
+
+
+def labelled(text: str) -> str:
+    """Words with the colon of the language behind them."""
+    return f"{text}：" if _language == "zh" else f"{text}: "
+
+
+def listed(items: Iterable[object]) -> str:
+    """Things in a row, with the comma of the language."""
+    return ("、" if _language == "zh" else ", ").join(map(str, items))
 
 
 def spoken(pair: Words) -> str:
@@ -115,10 +132,17 @@ def padded(text: str, columns: int, *, right: bool = False) -> str:
 
 
 def wrapped(text: str, columns: int) -> list[str]:
-    """Lines of at most so many columns: Latin breaks at blanks, Chinese anywhere but before punctuation."""
+    """Lines of at most so many columns: Latin breaks at blanks, Chinese anywhere but before punctuation.
+
+    Only a word that is longer than a line is cut.
+    """
     lines: list[str] = []
     line = ""
     for piece in _pieces(text):
+        while len(piece.rstrip()) > columns and piece.isascii():
+            lines += [line.rstrip()] if line.strip() else []
+            lines.append(piece[:columns])
+            line, piece = "", piece[columns:]
         if line and width(line + piece.rstrip()) > columns:
             lines.append(line.rstrip())
             line = piece.lstrip()
@@ -133,7 +157,9 @@ def _pieces(text: str) -> Iterator[str]:
     for char in text:
         wide = unicodedata.east_asian_width(char) in "WF"
         closing = char in "，。；：、！？）」』》”’"
-        if piece and not closing and (wide or piece[-1] == " " or unicodedata.east_asian_width(piece[-1]) in "WF"):
+        opened = piece and piece[-1] in "（「『《“‘"
+        ended = piece and (piece[-1] == " " or unicodedata.east_asian_width(piece[-1]) in "WF")
+        if piece and not closing and not opened and (wide or ended):
             yield piece
             piece = ""
         piece += char
@@ -172,12 +198,29 @@ def _rich_table(columns: Sequence[str], cells: list[list[str]], title: str, righ
     from rich.table import Table
     from rich.text import Text
 
-    drawn = Table(box=SIMPLE_HEAD, title=title or None, title_justify="left", title_style="bold", pad_edge=False)
+    console = Console(file=sys.stdout)
+    cells = _fitted(columns, cells, console.width)
+    drawn = Table(box=SIMPLE_HEAD, title=title or None, title_justify="left", title_style="bold", pad_edge=False,
+                  show_edge=False, padding=(0, 1, 0, 0))
     for at, name in enumerate(columns):
         drawn.add_column(name, justify="right" if at in rights else "left", overflow="fold")
     for row in cells:
         drawn.add_row(*map(Text, row))
-    Console(file=sys.stdout).print(drawn)
+    console.print(drawn)
+
+
+_GAP = 2
+_PROSE_COLUMNS_MIN = 16
+
+
+def _fitted(columns: Sequence[str], cells: list[list[str]], columns_wide: int) -> list[list[str]]:
+    """The cells, those of the widest column broken between words so that the others keep theirs on one line."""
+    widths = [max(width(row[at]) for row in [list(columns), *cells]) for at in range(len(columns))]
+    prose = max(range(len(widths)), key=widths.__getitem__)
+    left = columns_wide - sum(widths) + widths[prose] - _GAP * (len(widths) - 1)
+    if left >= widths[prose] or left < _PROSE_COLUMNS_MIN:
+        return cells
+    return [["\n".join(wrapped(cell, left)) if at == prose else cell for at, cell in enumerate(row)] for row in cells]
 
 
 # ── progress ────────────────────────────────────────────────────────────────────────────────────────
@@ -206,29 +249,72 @@ def progress(text: str, total: int | None = None, *, quiet: bool = False) -> Ite
 # ── faults ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-def fault(found: Fault, indent: str = "  ", line: Callable[[str], None] = out) -> None:
-    """One fault: severity, code, where; what is wrong; found and expected; by which text; what to do."""
-    where = found.path or say("whole_message")
-    if found.document is not None:
-        where = f"{say('document_no', number=found.document)} {found.path}".rstrip()
+def fault(found: Fault, indent: str = "  ", line: Callable[[str], None] = out, *, documents: Sequence[int] = (),
+          values: bool = True) -> None:
+    """One fault: severity, code, where; what is wrong; found and expected; by which text; what to do.
+
+    ``documents``: all that have it, where several do. ``values``: found and expected on a line of their own.
+    """
+    path = found.path
+    if len(documents) > 1:
+        path = _INDEX.sub("[*]", path, count=1)
+        path = f"{say('document_nos', numbers=ranges(documents), count=len(documents))} {path}".rstrip()
+    elif found.document is not None:
+        path = f"{say('document_no', number=found.document)} {path}".rstrip()
     stream = sys.stdout if line is out else sys.stderr
     heading = coloured(say(found.severity), _COLOURS.get(found.severity, "36"), stream)
-    line(f"{indent}{heading} {found.code}  {where}")
+    line(f"{indent}{heading} {found.code}  {path or say('whole_message')}")
     inner = indent + "    "
-    line(f"{inner}{spoken(found.message)}")
-    if found.found or found.expected:
-        line(f"{inner}{say('found')}: {found.found or '-'}   {say('expected')}: {found.expected or '-'}")
-    line(f"{inner}{say('source')}: {found.source}")
-    line(f"{inner}{say('remedy')}: {spoken(found.remedy)}")
+    line(f"{inner}{without_path(spoken(found.message), found.path)}")
+    if values and (found.found or found.expected):
+        behind = f"   {say('masked')}" if found.found == found.expected and "*" in found.found else ""
+        line(f"{inner}{label('found')}{found.found or '-'}   {label('expected')}{found.expected or '-'}{behind}")
+    line(f"{inner}{label('source')}{found.source}")
+    line(f"{inner}{label('remedy')}{without_path(spoken(found.remedy), found.path)}")
 
 
-def faults(found: Iterable[Fault], indent: str = "  ") -> None:
-    """Every fault, one after the other, as the answer."""
+_INDEX = re.compile(r"\[\d+\]")
+_RANGES_MAX = 12
+
+
+def without_path(text: str, path: str) -> str:
+    """The sentence for a reader who has the path before his eyes: left out, or only its last name is said."""
+    if len(path) < 2:
+        return text
+    for said in (f"{path}：", f"{path}: ", f"（{path}）", f" ({path})"):
+        text = text.replace(said, "")
+    name = path.rsplit("/", 1)[-1] if " " not in path else path
+    return text.replace(path, name)
+
+
+def ranges(numbers: Sequence[int]) -> str:
+    """Ascending numbers as a reader writes them: ``1–9, 12``; of very many ranges only the first ones."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    said = [str(first) if first == last else f"{first}–{last}" for first, last in runs[:_RANGES_MAX]]
+    return listed([*said, "…"] if len(runs) > _RANGES_MAX else said)
+
+
+def faults(found: Iterable[Fault], indent: str = "  ", line: Callable[[str], None] = out) -> None:
+    """Every fault as the answer; the same one in many documents is told once, with their numbers."""
+    groups: dict[tuple[Any, ...], list[Fault]] = {}
     for each in found:
-        fault(each, indent)
+        path = _INDEX.sub("[*]", each.path, count=1) if each.document is not None else each.path
+        said = without_path(each.message.en, each.path)
+        groups.setdefault((each.code, each.severity, path, each.found, each.expected, said), []).append(each)
+    for group in groups.values():
+        numbers = sorted({each.document for each in group if each.document is not None})
+        if len(numbers) > 1:
+            fault(group[0], indent, line, documents=numbers)
+            continue
+        for each in group:
+            fault(each, indent, line)
 
 
 def faults_noted(found: Iterable[Fault]) -> None:
     """Every fault on standard error: standard output is taken by bytes."""
-    for each in found:
-        fault(each, "  ", note)
+    faults(found, "  ", note)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cebport.doors import frame, screen, walk
+from cebport.doors import frame, notes, screen, walk
 from cebport.doors.frame import DONE, option
 from cebport.doors.screen import say
 
@@ -101,7 +101,7 @@ def traffic(out: Path, parcels: int, *, quiet: bool, **asked: Any) -> Summary:
         try:
             return generate(out, parcels=parcels, progress=progress, **asked)
         except ValueError as wrong:
-            raise click.UsageError(str(wrong)) from wrong
+            raise click.UsageError(notes.usage(str(wrong))) from wrong
 
 
 # ── bench ───────────────────────────────────────────────────────────────────────────────────────────
@@ -206,7 +206,7 @@ def _fresh(folder: Path, again: bool) -> Iterator[None]:
     ours = (folder / "cebport.db").exists() or (folder / "traffic").exists()
     if folder.exists() and any(folder.iterdir()):
         if not again or not ours:
-            raise click.UsageError(say("demo_exists", path=folder))
+            raise click.UsageError(say("demo_exists" if ours else "demo_foreign", path=folder))
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
     yield

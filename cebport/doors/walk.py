@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cebport.doors import frame, screen, words
+from cebport.doors import frame, notes, screen, words
 from cebport.doors.frame import DONE, NO, option
 from cebport.doors.screen import say
 
@@ -37,6 +37,7 @@ TOTALS = ("messages", "documents", "parcels", *STATES, "receipts")
 @frame.trust_option
 @option("--filings", type=frame.file_type, metavar="FILE")
 @option("--profile", metavar="NAME")
+@option("--overlay", "overlays", type=frame.file_type, multiple=True, metavar="FILE")
 @frame.on_option
 @option("--workers", type=frame.Number(1))
 @frame.keys_option
@@ -68,8 +69,9 @@ def settings_of(file: Path | None, asked: dict[str, Any]) -> Settings:
     for name in ("receipts", "filings", "keys"):
         if name in given:
             given[name] = str(given[name])
-    if "trust" in given:
-        given["trust"] = tuple(map(str, given["trust"]))
+    for name in ("trust", "overlays"):
+        if name in given:
+            given[name] = tuple(map(str, given[name]))
     chosen = replace(settings, **given)
     _check_profile(chosen)
     return chosen
@@ -112,7 +114,9 @@ def speak_of_waiting() -> None:
     """Let the server's words about a full disk or a lost database reach the person."""
     import logging
 
-    logging.basicConfig(format="%(levelname)s %(message)s", level=logging.WARNING)
+    teller = logging.StreamHandler()
+    teller.setFormatter(notes.Spoken())
+    logging.basicConfig(handlers=[teller], level=logging.WARNING)
 
 
 def totals_of(ran: Ran) -> dict[str, Any]:
@@ -180,7 +184,8 @@ def show_story(story: dict[str, Any]) -> None:
     numbers = [story[name] for name in ("orderNo", "logisticsNo", "invtNo") if story[name]]
     state = screen.coloured(say(story["state"]), {"refused": "31", "released": "32", "closed": "32"}.get(
         story["state"], "36"))
-    screen.out(f"{'  '.join(numbers)}  {state}")
+    lacking = screen.listed(words.kind_words(name, lang) for name in story["waiting_for"])
+    screen.out(f"{'  '.join(numbers)}  {state}" + (f"  {screen.label('waiting_for')}{lacking}" if lacking else ""))
     documents = [(d["type"], d["appTime"], f"{d['status']} {d['status_name'][lang]}", d["file"], d["document"])
                  for d in story["documents"]]
     if documents:
@@ -191,13 +196,41 @@ def show_story(story: dict[str, Any]) -> None:
         answers = ", ".join(f"{kind} {status}" for kind, status in decision["receipts"])
         said = f"  {clock(decision['at'])}  {words.event_words(decision['event'], lang)}"
         said += f"  -> {answers}" if answers else ""
-        screen.out(said + (f"  [{decision['law']}]" if decision["law"] else ""))
+        screen.out(said + (f"  {screen.label('law')}{law_named(decision['law'])}" if decision["law"] else ""))
         screen.faults([fault_from(why) for why in decision["why"]], "      ")
-    receipts = [(r["type"], r["status"], clock(r["time"]), r["to"] or "-", r["info"]) for r in story["receipts"]]
-    if receipts:
-        screen.table([say("receipt"), say("status"), say("time"), say("to"), say("words")], receipts,
-                     title=say("receipts").capitalize())
+    _show_receipts(story["receipts"])
     _show_tax(story["tax"])
+
+
+def _show_receipts(said: list[dict[str, Any]]) -> None:
+    """A table of the receipts; a day that all of them share stands in its title, so that the words have room."""
+    if not said:
+        return
+    times = [clock(receipt["time"]) for receipt in said]
+    title = say("receipts").capitalize()
+    if len({time[:10] for time in times}) == 1:
+        title, times = f"{title} {times[0][:10]}", [time[11:] for time in times]
+    rows = [(r["type"], r["status"], time, r["to"] or "-", r["info"] or _named(r["type"]))
+            for r, time in zip(said, times, strict=True)]
+    screen.table([say("receipt"), say("status"), say("time"), say("to"), say("words")], rows, title=title)
+
+
+UNSAID = {"CEB816": "tax_bill", "CEB818": "tax_bill_state"}
+"""Receipts that carry figures and no sentence -> what they are."""
+
+
+def _named(receipt: str) -> str:
+    return say(UNSAID[receipt]) if receipt in UNSAID else ""
+
+
+def law_named(label: str) -> str:
+    """``CN@2024-11-11`` of a decision: the place by its name, and the day. The id where the tables have it no more."""
+    from cebport.policy import Policy
+
+    where, _, day = label.partition("@")
+    place = Policy.load().places.get(where)
+    named = where if place is None or screen.language() != "zh" else place.zh
+    return f"{named} {day}".rstrip()
 
 
 def _show_tax(tax: dict[str, Any] | None) -> None:
@@ -208,7 +241,7 @@ def _show_tax(tax: dict[str, Any] | None) -> None:
     rows.append((say("total"), "", "", tax["duty"], tax["vat"], tax["consumption"]))
     screen.table([say("line"), "gcode", say("dutiable"), say("duty"), say("vat"), say("consumption")],
                  [[str(cell) for cell in row] for row in rows],
-                 title=f"{say('tax')} {tax['taxNo']}: {tax['total']} CNY", right=[2, 3, 4, 5])
+                 title=screen.labelled(f"{say('tax')} {tax['taxNo']}") + f"{tax['total']} CNY", right=[2, 3, 4, 5])
 
 
 def clock(time17: str) -> str:
@@ -226,11 +259,9 @@ def clock(time17: str) -> str:
 @frame.keys_option
 @frame.json_option
 def rebuild_command(store: str, check: bool, keys: Path | None, as_json: bool) -> int:
-    """Fold the journal and compare; exit code 1 when anything differs."""
+    """Fold the journal and compare, with ``--check`` or without; exit code 1 when anything differs."""
     from cebport.server import rebuild
 
-    if not check:
-        raise click.UsageError(say("check_only"))
     with opened(store, keys) as held:
         total = held.totals()["messages"]
         with screen.progress(say("folding"), total, quiet=as_json) as step:
@@ -240,7 +271,7 @@ def rebuild_command(store: str, check: bool, keys: Path | None, as_json: bool) -
     elif report.differences:
         screen.out(say("rebuilt_differs", count=len(report.differences), events=report.events))
         for difference in report.differences:
-            screen.out(f"  {difference}")
+            screen.out(f"  {notes.difference(difference)}")
     else:
         screen.out(say("rebuilt_same", events=report.events))
     return NO if report.differences else DONE
