@@ -227,7 +227,6 @@ def release(draft: Draft, *, full: bool, law: Any = None) -> None:
                       law if law is not None else draft.view, full=full)
     draft.why.extend(made.reasons)
     if made.missing:
-        draft.why.extend(Reason("LAW-RATE-MISSING", "warning", "CEB621/gcode", code) for code in made.missing)
         draft.inventory = say(draft, "inventory", inventory, states.REVIEW)
         draft.names.append("waits for a rate")
         return

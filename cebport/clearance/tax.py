@@ -142,7 +142,15 @@ def assess(lines: Sequence[Line], freight: Decimal, insured_fee: Decimal, view: 
                 mfn = row.mfn if row.provisional is None else row.provisional
             if mfn is None:
                 missing.append(line.gcode)
+                reasons.append(Reason("LAW-RATE-MISSING", WARNING, f"CEB621/gnum={line.gnum}/gcode", line.gcode))
         duty = fen(value * mfn) if mfn else ZERO
+        if row is not None:
+            if line.unit1 and row.unit1 and line.unit1 != row.unit1:
+                reasons.append(Reason("LAW-UNIT", WARNING, f"CEB621/gnum={line.gnum}/unit1", line.unit1, row.unit1))
+            if row.consumption and _lacks_quantity(line, view.get("consumption." + row.consumption)):
+                reasons.append(Reason("LAW-QUANTITY-MISSING", WARNING, f"CEB621/gnum={line.gnum}/qty1",
+                                      f"{line.unit1} {line.unit2}".strip(), "095"))
+                missing.append(line.gcode)
         kind = row.vat if row is not None else view["tariff.unknown_vat"]
         vat_rate = view["vat.reduced"] if kind == "r" else view["vat.standard"]
         whole = consumption_tax(line, value, duty, view.get("consumption." + row.consumption)) if (
@@ -216,6 +224,11 @@ def _is_dear(line: Line, value: Decimal, row: Mapping[str, Any], view: Any) -> b
         return value >= Decimal(row["dear_each_cny"]) * (quantity(line, PIECES) or line.qty)
     rule = view.get("consumption." + row["dear_as"]) if "dear_as" in row else None
     return bool(rule) and rule["kind"] != "none" and _over_threshold(line, value, rule)
+
+
+def _lacks_quantity(line: Line, rule: Mapping[str, Any] | None) -> bool:
+    """Whether a tax by the litre has no litres to count: nobody's tax becomes nothing by leaving them out."""
+    return bool(rule) and rule["kind"] in ("specific", "compound") and not quantity(line, LITRES)  # type: ignore[index]
 
 
 def consumption_tax(line: Line, value: Decimal, duty: Decimal, rule: Mapping[str, Any] | None) -> Decimal:

@@ -24,7 +24,7 @@ _events = msgspec.msgpack.Decoder(list[Event])
 _receipts = msgspec.msgpack.Decoder(list[tuple[list[Any], list[list[Any]]]])
 HELD = {STORED: "tally", REVIEW: "review"}
 """What a declared inventory waits for, by its state."""
-PREFIXES = ("P|{0}|", "I|{0}|")
+PREFIXES = ("P|{0}|", "I|{0}|", "Q|{0}|")
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,11 @@ def declared_key(invt_no: str) -> str:
     return f"N|{invt_no}"
 
 
+def request_key(cop_no: str, invt_no: str) -> str:
+    """Business key of a cancel or return in the key table."""
+    return f"Q|{cop_no}|{invt_no}"
+
+
 def keys_of(case: Case) -> Iterable[str]:
     """Every business key that leads to a case: a function of the case, so a rebuild can prove the key table."""
     for payment in case.payments:
@@ -57,6 +62,8 @@ def keys_of(case: Case) -> Iterable[str]:
         yield inventory_key(inventory.copNo, inventory.agentCode)
         if inventory.invtNo:
             yield declared_key(inventory.invtNo)
+    for request in (*case.cancels, *case.returns):
+        yield request_key(request.copNo, request.invtNo)
 
 
 def refused_keys(event: Event) -> tuple[str, ...]:
@@ -210,7 +217,8 @@ class Work:
             self.cases[key] = case
             self._changed_cases[key] = None
             change = outcome.event.set
-            if change is not None and (change.payments or change.inventory):
+            if change is not None and (
+                    change.payments or change.inventory or change.cancels or change.returns):
                 held = set(keys_of(before)) if before is not None else ()
                 for business in keys_of(case):
                     if business not in held and business not in self.owners:
