@@ -14,6 +14,7 @@ which there is no result at all or the caller must try again.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -23,6 +24,7 @@ WARNING = "warning"
 INFO = "info"
 SEVERITIES = (ERROR, WARNING, INFO)
 
+_IDENTITY = re.compile(r"(?<!\d)(\d{4})\d{2}(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{2}(\d[\dXx])(?!\d)")
 FOUND_CHARS_MAX = 200
 """A found value longer than this is cut in the fault: a fault is read by people."""
 
@@ -80,6 +82,15 @@ class Fault:
         return replace(self, severity=severity)
 
 
+def without_identity(text: str) -> str:
+    """The text with anything that reads as an identity card number masked, whatever field it strayed into.
+
+    >>> without_identity("currency 110101199003074514")
+    'currency 1101************14'
+    """
+    return _IDENTITY.sub(r"\1************\2", text)
+
+
 Catalog = Mapping[str, Mapping[str, Any]]
 """code -> {severity, source, message: {zh, en}, remedy: {zh, en}}: made from a tables/faults.yaml."""
 
@@ -101,9 +112,10 @@ def fault_of(
     Raises KeyError when the catalog has no such code: that is our own mistake, not the user's.
     """
     entry = catalog[code]
-    found_text = str(found)
+    found_text = without_identity(str(found))
     if len(found_text) > FOUND_CHARS_MAX:
         found_text = found_text[:FOUND_CHARS_MAX] + "…"
+    expected = without_identity(str(expected))
     fill = {"path": path, "found": found_text, "expected": expected, "document": document, **values}
     message, remedy = entry["message"], entry["remedy"]
     return Fault(
@@ -112,7 +124,7 @@ def fault_of(
         document=document,
         path=path,
         found=found_text,
-        expected=str(expected),
+        expected=expected,
         source=source or entry["source"],
         message=Words(message["zh"].format(**fill), message["en"].format(**fill)),
         remedy=Words(remedy["zh"].format(**fill), remedy["en"].format(**fill)),

@@ -345,10 +345,14 @@ def _with_warnings(event: Event, faults: Sequence[Fault]) -> Event:
 
 
 def _unreadable_event(one: Prepared) -> Event:
+    """What the journal keeps of a message that fits no schema: codes and places. Values stay in the archive, since a
+    name may stand in any field of it."""
     return Event(
         name="message unreadable",
-        why=tuple([reason_of(f) for f in one.unreadable[:50]]),
-        receipts=(("900", "-1"),))
+        why=tuple([Reason(fault.code, fault.severity, fault.path, source=fault.source,
+                          words=(f"{fault.code} {fault.path}", f"{fault.code} {fault.path}", *fault.remedy))
+                   for fault in one.unreadable[:50]]),
+        receipts=((one.answer, "-1"),))
 
 
 DECIDERS: dict[str, Callable[..., Iterable[Outcome]]] = {"CEB711Message": Pipeline._tally}

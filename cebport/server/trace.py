@@ -158,7 +158,7 @@ def _documents(store: Store, inboxes: list[int], case: Case, waybill: Waybill | 
         made.append({
             "type": kind, "guid": part.guid, "appType": part.appType, "appTime": part.appTime,
             "status": part.status, "status_name": {"zh": words.zh, "en": words.en}, "inbox": part.inbox,
-            "document": part.index, "file": row[3] if row else "", "peer": row[2] if row else "",
+            "document": part.index, "file": row[3] if row else "", "peer": row[1] if row else "",
             "received_at": time17_of(row[4]) if row else "",
         })
     return made
