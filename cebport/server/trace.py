@@ -17,7 +17,7 @@ from cebport.clearance.receipts import explained, time17_of
 from cebport.clearance.states import REVIEW, STASHED, STORED, name_of
 from cebport.faults import Fault, Words
 from cebport.server.dispatch import HEADS
-from cebport.server.store.store import Store
+from cebport.server.store.store import Store, telling_damage
 from cebport.values import plain
 
 _events = msgspec.msgpack.Decoder(list[Event])
@@ -80,8 +80,9 @@ class Story:
         }
 
 
+@telling_damage()
 def trace(store: Store, number: str) -> list[Story]:
-    """Every parcel that a number leads to; [] when it leads to none."""
+    """Every parcel that a number leads to; [] when it leads to none. Raises ChannelDown for a damaged store."""
     keys = dict.fromkeys(key for key, _ in store.prefixed("case_prefix", f"{number}|"))
     for prefix in PREFIXES:
         keys.update(dict.fromkeys(case for _, case in store.prefixed("key_prefix", prefix.format(number))))

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
+import zstandard
 
 from cebport.clearance.parts import PARCEL_STATES, Case, Posting, Tally, Waybill
 from cebport.faults import ChannelDown, Malformed, SettingsError, StoreConflict
@@ -377,14 +378,20 @@ STATE_NUMBERS = {state: number for number, state in enumerate(PARCEL_STATES)}
 STATE_NAMES = dict(enumerate(PARCEL_STATES))
 
 
-def _decoded(decoder: Any, rows: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
-    """(key, record) of (key, blob). Raises ChannelDown where the store holds what we never wrote."""
-    decode = decoder.decode
+@contextmanager
+def telling_damage() -> Iterator[None]:
+    """Inside (or as a decorator) what the store holds is read: what we never wrote so is damage, ChannelDown."""
     try:
-        for key, blob in rows:
-            yield key, decode(blob)
-    except (msgspec.DecodeError, TypeError) as wrong:
+        yield
+    except (msgspec.DecodeError, zstandard.ZstdError, UnicodeDecodeError) as wrong:
         raise ChannelDown(note=f"{DAMAGED} ({wrong})", is_final=True) from wrong
+
+
+@telling_damage()
+def _decoded(decoder: Any, rows: Iterable[Any]) -> list[tuple[Any, Any]]:
+    """(key, record) of (key, blob)."""
+    decode = decoder.decode
+    return [(key, decode(blob)) for key, blob in rows]
 
 
 def default_keys(url: str) -> Path:
