@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import io
 import json
 import os
 import re
@@ -19,7 +21,8 @@ import referencing
 import referencing.jsonschema
 
 from cebport import cli
-from cebport.doors import screen, trial, walk, words
+from cebport.doors import notes, screen, trial, walk, words
+from cebport.faults import Fault, Words
 from cebport.messages import envelope
 from cebport.policy import Policy
 from cebport.values import BEIJING
@@ -220,7 +223,85 @@ def test_every_event_of_the_code_has_chinese_words():
     assert [name for name in said if name not in words.EVENTS and words.event_words(name, "zh").isascii()] == []
 
 
+def test_one_fault_of_many_documents_is_told_once(call, good, tmp_path):
+    bad = tmp_path / "bad.xml"
+    bad.write_bytes(good.read_bytes().replace(b"<ceb:currency>142<", b"<ceb:currency>USD<"))
+    count = bad.read_bytes().count(b"<ceb:OrderHead>")
+    code, out, _ = call("check", bad, "--level", "schema")
+    assert (code, out.count("CEB-SCHEMA-009")) == (1, 2), "of the heads and of the lines"
+    assert f"documents 1–{count} ({count} in all) Order[*]/OrderHead/currency" in out
+    assert out.count("OrderHead/currency") == 1, "the header has the place, the sentence does not repeat it"
+    (answer,) = lines(call("check", bad, "--level", "schema", "--json")[1], "check")
+    assert sum(fault["code"] == "CEB-SCHEMA-009" for fault in answer["faults"]) > 2 * count - 1
+
+
+def test_numbers_of_documents_are_ranges():
+    assert screen.ranges([1, 2, 3, 7, 9, 10]) == "1–3, 7, 9–10"
+    assert screen.ranges(range(1, 100, 2)).endswith("23, …")
+
+
+def test_values_that_look_equal_behind_their_mask(capsys):
+    words_of = Words("不一致", "differs")
+    fault = Fault("X", "error", None, "a/b", "张*", "张*", "ours", words_of, words_of)
+    screen.choose_language("zh")
+    screen.fault(fault)
+    assert "实际：张*   应为：张*   （已脱敏，不同处不显示）" in capsys.readouterr().out
+    screen.fault(dataclasses.replace(fault, expected="李*"))
+    assert "脱敏" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("text", "path", "said"), [
+    ("p.yaml:3：不认识的键 x", "p.yaml:3", "不认识的键 x"), ("p.yaml:3: unknown key x", "p.yaml:3", "unknown key x"),
+    ("缺少 A[1]/B/c（币制）", "A[1]/B/c", "缺少 c（币制）"), ("商不一致（X/a ≠ Y/a）：1", "X/a ≠ Y/a", "商不一致：1"),
+    ("nothing of it", "", "nothing of it"),
+])  # fmt: skip
+def test_a_sentence_without_the_place_that_stands_above_it(text, path, said):
+    assert screen.without_path(text, path) == said
+
+
+@pytest.mark.parametrize(("note", "headline", "zh"), [
+    ("backup b: cut off or altered, its digest does not fit", "backup_bad", "b 不完整或被改动过，摘要不符"),
+    ("store sqlite:///p.db: not empty; restore into a new one", "restore_bad",
+     "目标库 sqlite:///p.db 不是空的，请恢复到新的库"),
+    ("settings s.toml: Object contains unknown field `x`", "settings_bad", "s.toml：没有 x 这一项"),
+    ("store p.db: database or disk is full", "", "p.db：磁盘已满（database or disk is full）"),
+    ("store s.db: cases S1|E1: stored and folded differ", "restore_differs", "s.db：cases S1|E1：表里的与重放的不同"),
+    ("something new", "", "something new"),
+])  # fmt: skip
+def test_what_the_server_says_has_chinese_words(note, headline, zh):
+    screen.choose_language("zh")
+    assert notes.explained(note) == (headline, zh)
+
+
+def test_notes_name_the_same_values_in_both_languages():
+    for pattern, headline, pair in (*notes.NOTES, *notes.USAGES, *notes.LOGGED, *notes.DIFFERENCES):
+        fields = [sorted(re.findall(r"\{(\w+)\}", text)) for text in pair]
+        assert fields[0] == fields[1] and set(fields[0]) <= set(re.compile(pattern).groupindex), pattern
+        assert not headline or headline in words.PHRASES
+
+
+@pytest.mark.parametrize(("arguments", "said"), [
+    (["check"], "用法：cebport check 路径... [选项]\n用法错误：缺少 路径..."),
+    (["check", "nowhere.xml"], "用法错误：文件或目录不存在：nowhere.xml"),
+    (["keys", "both", "--store", "sqlite:///x.db"], "用法错误：both 不可用；可用的有 master, hash"),
+    (["generate", "--parcels", "5", "--place", "bj", "-o", "x"], "用法错误：没有测试地点 bj；可用的有 "),
+])  # fmt: skip
+def test_usage_errors_are_chinese_throughout(call, arguments, said, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = call(*arguments, "--lang", "zh")
+    assert code == 2 and said in err
+
+
+def test_end_of_input_where_a_password_is_asked(call, unsigned, card, monkeypatch, tmp_path):
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    monkeypatch.setattr("click.termui.hidden_prompt_func", lambda prompt: input(prompt))
+    code, _, err = call("sign", unsigned, "--key", card[0], "--cert", card[1], "--password", "-o", tmp_path / "s.xml")
+    assert code == 1 and "no password was given" in err and "stored" not in err
+
+
 def test_wrapping_counts_chinese_as_two_columns():
+    assert screen.wrapped("依据（甲乙）丙", 6) == ["依据", "（甲", "乙）丙"]
+    assert screen.wrapped("abcdefghij k", 4) == ["abcd", "efgh", "ij k"]
     assert screen.wrapped("三单比对一致，放行。", 8) == ["三单比对", "一致，放", "行。"]
     assert screen.wrapped("one two three", 7) == ["one two", "three"]
     assert screen.padded("三单", 6) == "三单  "
@@ -602,6 +683,21 @@ def test_clear_by_a_settings_file(call, traffic, tmp_path):
     assert code == 1 and "window.toml" in err
 
 
+def test_clear_with_an_overlay(call, traffic, tmp_path):
+    """A lower limit of a year refuses more; the table errors of an overlay say their place once."""
+    overlay = tmp_path / "proposal.yaml"
+    overlay.write_text("recorded_at: 2026-12-20\nrows:\n  tax.limit_year_cny:\n"
+                       "  - {value: '1', since: 2024-01-01, instrument: caiguanshui-2018-49, confidence: K}\n")
+    on = ["--on", "2024-11-11T09:00:00", "--json"]
+    plain = lines(call(*clear_arguments(traffic, tmp_path, *on))[1], "clear")[0]
+    (tmp_path / "laid").mkdir()
+    laid = lines(call(*clear_arguments(traffic, tmp_path / "laid", "--overlay", overlay, *on))[1], "clear")[0]
+    assert laid["refused"] > plain["refused"]
+    overlay.write_text("tax.limit_year_cny: []\n")
+    code, _, err = call(*clear_arguments(traffic, tmp_path, "--overlay", overlay))
+    assert code == 1 and err.count("proposal.yaml:1") == 1 and "Traceback" not in err
+
+
 def test_clear_with_the_profile_of_each_place(call, traffic, tmp_path):
     code, out, _ = call(*clear_arguments(traffic, tmp_path, "--profile", "place", "--json"))
     assert code == 0 and lines(out, "clear")[0]["parcels"] == PARCELS
@@ -664,6 +760,26 @@ def test_trace_explains_a_refusal_to_people(call, store):
         assert code == 0
         assert why[0]["code"] in out and why[0]["remedy"][lang] in out
         assert screen.without_path(why[0]["message"][lang], why[0]["path"]) in out
+
+
+@pytest.mark.parametrize(("lang", "said"), [("zh", "规则：全国 2024-11-11"), ("en", "law: CN 2024-11-11")])
+def test_trace_names_the_law_and_every_receipt(call, store, lang, said):
+    out = call("trace", "--store", store, numbers_of(store, "closed")["order"], "--lang", lang)[1]
+    assert said in out
+    assert re.search(rf"CEB816 .*{words.PHRASES['tax_bill'].at(lang)}", out)
+
+
+def test_trace_says_what_a_parcel_waits_for(call, store):
+    number = numbers_of_waiting(store)
+    assert "在等：" in call("trace", "--store", store, number, "--lang", "zh")[1]
+    assert lines(call("trace", "--store", store, number, "--json")[1], "trace")[0]["waiting_for"]
+
+
+def numbers_of_waiting(store: str) -> str:
+    from cebport.server.summary import example
+
+    with walk.opened(store, None) as held:
+        return example(held, "waiting").orderNo
 
 
 def test_trace_of_nothing_is_a_no(call, store):
@@ -733,7 +849,8 @@ def test_demo(call, tmp_path, lang):
     assert call("demo", "--parcels", "100", "--dir", folder)[0] == 2, "an earlier demonstration is not overwritten"
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter.txt").write_text("dear")
-    assert call("demo", "--dir", tmp_path / "mine", "--again")[0] == 2, "nor is anybody's folder removed"
+    code, _, err = call("demo", "--dir", tmp_path / "mine", "--again")
+    assert code == 2 and "left alone" in err and "--again" not in err, "nor is anybody's folder removed"
 
 
 def test_defaults_lie_in_the_past():

@@ -242,7 +242,7 @@ SETTING_WORDS: dict[str, Words] = {
     "profile": Words("做法组合", "profile"),
     "trust": Words("信任的证书和 trust.yaml", "trusted certificates and trust.yaml files"),
     "filings": Words("企业备案", "filed enterprises"),
-    "overlays": Words("叠加在规则表上的修改", "changes laid over the tables of the law"),
+    "overlays": Words("叠加在规则表上的修改（选项 --overlay）", "rows laid over the tables of the law (option --overlay)"),
     "receipts": Words("回执目录", "folder for receipts"),
     "workers": Words("工作进程数", "worker processes"),
     "patience_seconds": Words("磁盘满或数据库断开时等多久", "how long to wait for a full disk or a lost database"),
@@ -260,7 +260,8 @@ def settings_page() -> str:
     return page(
         "Settings",
         "A TOML file for `cebport clear --settings FILE`. Paths are relative to the file; an unknown key is refused; an option "
-        "on the command line wins.\n", table(["key", "default", "中文", "English"], rows),
+        "on the command line wins. The defaults hold where a settings file is given: without one `--store` and `--receipts` are "
+        "required.\n", table(["key", "default", "中文", "English"], rows),
         "## Environment 环境变量\n", table(["variable", "中文", "English"], VARIABLES))
 
 

@@ -250,15 +250,15 @@ def progress(text: str, total: int | None = None, *, quiet: bool = False) -> Ite
 
 
 def fault(found: Fault, indent: str = "  ", line: Callable[[str], None] = out, *, documents: Sequence[int] = (),
-          values: bool = True) -> None:
+          place: str = "", values: bool = True) -> None:
     """One fault: severity, code, where; what is wrong; found and expected; by which text; what to do.
 
-    ``documents``: all that have it, where several do. ``values``: found and expected on a line of their own.
+    ``documents``: all that have it, where several do, and at which ``place``. ``values``: found and expected on a
+    line of their own.
     """
     path = found.path
     if len(documents) > 1:
-        path = _INDEX.sub("[*]", path, count=1)
-        path = f"{say('document_nos', numbers=ranges(documents), count=len(documents))} {path}".rstrip()
+        path = f"{say('document_nos', numbers=ranges(documents), count=len(documents))} {place}".rstrip()
     elif found.document is not None:
         path = f"{say('document_no', number=found.document)} {path}".rstrip()
     stream = sys.stdout if line is out else sys.stderr
@@ -303,13 +303,15 @@ def faults(found: Iterable[Fault], indent: str = "  ", line: Callable[[str], Non
     """Every fault as the answer; the same one in many documents is told once, with their numbers."""
     groups: dict[tuple[Any, ...], list[Fault]] = {}
     for each in found:
-        path = _INDEX.sub("[*]", each.path, count=1) if each.document is not None else each.path
+        path = _INDEX.sub("[*]", each.path) if each.document is not None else each.path
         said = without_path(each.message.en, each.path)
         groups.setdefault((each.code, each.severity, path, each.found, each.expected, said), []).append(each)
     for group in groups.values():
         numbers = sorted({each.document for each in group if each.document is not None})
         if len(numbers) > 1:
-            fault(group[0], indent, line, documents=numbers)
+            places = {_INDEX.sub("[*]", each.path, count=1) for each in group}
+            place = places.pop() if len(places) == 1 else _INDEX.sub("[*]", group[0].path)
+            fault(group[0], indent, line, documents=numbers, place=place)
             continue
         for each in group:
             fault(each, indent, line)
