@@ -24,7 +24,8 @@ WARNING = "warning"
 INFO = "info"
 SEVERITIES = (ERROR, WARNING, INFO)
 
-_IDENTITY = re.compile(r"(?<!\d)(\d{4})\d{2}(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{2}(\d[\dXx])(?!\d)")
+_BIRTH = r"(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
+_IDENTITY = re.compile(rf"(?<!\d)(\d{{4}})\d{{2}}{_BIRTH}\d{{2}}(\d[\dXx])(?!\d)")
 FOUND_CHARS_MAX = 200
 """A found value longer than this is cut in the fault: a fault is read by people."""
 
