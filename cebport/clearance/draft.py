@@ -263,6 +263,7 @@ class Draft:
             spent_fen=self.facts.spent_fen,
             number=self.not_taken[0],
             own=self.not_taken[1],
+            timers=tuple([(timer.kind, timer.due_at) for timer in self.timers]) if self.timers else (),
         )
         return Outcome(event, case, waybill, tally, tuple(self.receipts), tuple(self.timers), tuple(self.quota))
 

@@ -421,7 +421,8 @@ class Event(Struct, frozen=True, omit_defaults=True, gc=False):
     """One immutable line of the journal: what came, what was decided, why, and what it set.
 
     law: "place@day" of the view that decided; spent_fen: what the buyer's year held before. number, own: of a
-    document that was not taken, the preNo that its receipt got and its own number ("copNo|agentCode").
+    document that was not taken, the preNo that its receipt got and its own number ("copNo|agentCode"). timers: what
+    falls due for the case, and when (ms).
     """
 
     name: str
@@ -439,6 +440,7 @@ class Event(Struct, frozen=True, omit_defaults=True, gc=False):
     spent_fen: int = 0
     number: str = ""
     own: str = ""
+    timers: tuple[tuple[str, int], ...] = ()
 
 
 def case_key(order_no: str, ebp_code: str) -> str:
