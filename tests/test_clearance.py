@@ -427,6 +427,19 @@ def test_the_law_of_the_day_of_acceptance_taxes_what_waited() -> None:
     full.check()
 
 
+@pytest.mark.parametrize("days", [1, 40])
+def test_a_parcel_that_fills_the_year_and_waits_is_not_taxed_in_full(days: int) -> None:
+    """Its own hold is not counted twice when its tally comes, in the same year or in the next one."""
+    port = Port(rows({"duty.tally": True, "tax.limit_year_cny": "300"}))
+    made = papers()
+    port.send(*made.four())
+    assert port.spent(made) == 300
+    port.wait(days=days)
+    port.send(port.tally(made))
+    assert port.case(made).bill.total == Decimal("27.30") and port.spent(made, 2026) == 300
+    port.check()
+
+
 def test_a_single_item_over_the_limit_that_waited_is_taxed_in_full() -> None:
     port = Port(rows({"duty.tally": True}))
     made = value_papers("6000")

@@ -624,6 +624,11 @@ FINAL = frozenset({states.RELEASED_800, states.CLOSED_899, states.SENT_BACK})
 def assert_steps(before: Case, after: Case) -> None:
     """No record of a case goes a way that the table of states does not know; what is final stays."""
     old, new = before.inventory, after.inventory
+    status = new.status if new is not None else states.SENT
+    assert bool(after.released_at) is (status in FINAL), "released, or not"
+    assert not after.closed_at or status in (states.CLOSED_899, states.SENT_BACK)
+    assert after.closed_at or status != states.CLOSED_899
+    assert (after.bill is not None) is (status in FINAL) and after.state == states.parcel_state(status)
     if old is not None:
         assert new is not None, "an inventory is never lost"
         if new.status not in reachable("inventory", old.status):
