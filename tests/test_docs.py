@@ -15,7 +15,7 @@ from cebport import cli
 from cebport.doors import words
 
 REPO = Path(__file__).resolve().parents[1]
-WAYS_IN = ["README.md", "README.zh-CN.md", "docs/start.md"]
+WAYS_IN = ["README.md", "README.zh-CN.md", "docs/start.md", "docs/start.zh-CN.md"]
 PAGES = sorted(path for path in [*REPO.glob("*.md"), *(REPO / "docs").rglob("*.md"), *(REPO / "bench").glob("*.md")])
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 CHINESE = re.compile(r"[一-鿿]")
@@ -52,6 +52,14 @@ def test_both_readmes_show_the_same():
 
     assert plain("README.md") == plain("README.zh-CN.md")
     assert len(CHINESE.findall((REPO / "README.zh-CN.md").read_text(encoding="utf-8"))) > 600
+
+
+def test_both_starts_show_the_same():
+    """Comments and what is echoed apart."""
+    def plain(page: str) -> list[str]:
+        return [re.sub(r'echo "[^"]*"', "echo", text) for _, text in blocks(page)]
+
+    assert plain("docs/start.md") == plain("docs/start.zh-CN.md")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(REPO)))
