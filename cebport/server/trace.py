@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from cebport.clearance.parts import WAITING, Case, Event, Reason, Waybill, waybill_key
+from cebport.clearance.parts import WAITING, Case, Event, Reason, Tally, Waybill, waybill_key
 from cebport.clearance.receipts import explained, time17_of
 from cebport.clearance.states import REVIEW, STASHED, STORED, name_of
 from cebport.faults import Fault, Words
@@ -100,8 +100,28 @@ def trace(store: Store, number: str) -> list[Story]:
                if key in cases]
     stories += [_story(store, Case("", ""), waybill, refused.get(waybill_key(
         waybill.logisticsNo, waybill.logisticsCode), ())) for waybill in loose]
-    return stories + [_story(store, Case(*key.rsplit("|", 1)), refused=inboxes)
-                      for key, inboxes in refused.items() if key not in cases and key not in roads]
+    stories += [_story(store, Case(*key.rsplit("|", 1)), refused=inboxes)
+                for key, inboxes in refused.items() if key not in cases and key not in roads]
+    return stories + [_tally_story(store, tally) for tally in store.tallies_of(number)]
+
+
+def _tally_story(store: Store, tally: Tally) -> Story:
+    """A tally (入库明细单) by its copNo: its document, what was decided, its receipts."""
+    key, inboxes = f"{tally.copNo}|{tally.operatorCode}", list(tally.inboxes)
+    held = [("CEB711", tally.part)] if tally.part is not None else []
+    told = [
+        (row, event) for row in store.engine.select("journal_of", inboxes)
+        for event in _events.decode(store.vault.stretch(row[5])) if key in (event.tally, event.own)]
+    receipts = []
+    for outbox, kind, receiver, _, _, state, blob in store.engine.select("outbox_of", inboxes):
+        if kind == "712" and blob is not None:
+            for values, _ in _receipts.decode(store.vault.show(blob)):
+                head = HEADS[kind][0](*values)
+                if (head.copNo, head.operatorCode) == (tally.copNo, tally.operatorCode):
+                    receipts.append({"type": "CEB712", "status": head.returnStatus, "time": head.returnTime,
+                                     "to": receiver, "info": head.returnInfo, "outbox": outbox, "sent": state == 2})
+    return Story(Case("", ""), None, _rows_of(store, inboxes, held),
+                 [_decision(row, event) for row, event in told], receipts, [])
 
 
 def _refused(store: Store, number: str) -> dict[str, list[int]]:
@@ -151,6 +171,11 @@ def _documents(store: Store, inboxes: list[int], case: Case, waybill: Waybill | 
     if case.inventory is not None:
         held.append(("CEB621", case.inventory))
     held += [("CEB623", part) for part in case.cancels] + [("CEB625", part) for part in case.returns]
+    return _rows_of(store, inboxes, held)
+
+
+def _rows_of(store: Store, inboxes: list[int], held: list[tuple[str, Any]]) -> list[dict[str, Any]]:
+    """Documents as rows: kind, numbers, state, and the file that brought each."""
     rows = {row[0]: row for row in store.engine.select("inbox_rows", inboxes)}
     made = []
     for kind, part in held:
@@ -171,17 +196,22 @@ def _decisions(
     """Every event of the parcel and its waybill, and the preNo of documents that were not taken."""
     key = f"{case.orderNo}|{case.ebpCode}" if case.orderNo else None
     made, numbers = [], set()
-    for position, inbox, at, law, code, blob in store.engine.select("journal_of", inboxes):
-        for event in _events.decode(store.vault.stretch(blob)):
+    for row in store.engine.select("journal_of", inboxes):
+        for event in _events.decode(store.vault.stretch(row[5])):
             if (key and event.case == key) or (road and event.waybill == road):
                 numbers.add(event.number)
-                made.append({
-                    "position": position, "at": time17_of(at), "inbox": inbox, "document": event.index,
-                    "event": event.name, "law": event.law, "edition": law, "code": code,
-                    "why": [reason_fault(reason, event.index).as_dict() for reason in event.why],
-                    "receipts": [list(receipt) for receipt in event.receipts],
-                })
+                made.append(_decision(row, event))
     return made, numbers - {""}
+
+
+def _decision(row: Any, event: Event) -> dict[str, Any]:
+    position, inbox, at, law, code, _ = row
+    return {
+        "position": position, "at": time17_of(at), "inbox": inbox, "document": event.index,
+        "event": event.name, "law": event.law, "edition": law, "code": code,
+        "why": [reason_fault(reason, event.index).as_dict() for reason in event.why],
+        "receipts": [list(receipt) for receipt in event.receipts],
+    }
 
 
 def reason_fault(reason: Reason, document: int | None) -> Fault:

@@ -120,10 +120,30 @@ SELECT document, line, kind, account, amount_fen FROM postings WHERE (document, 
 ORDER BY document, line, kind LIMIT ?;
 -- name: dump_keys
 SELECT key, case_key FROM keys WHERE key > ? ORDER BY key LIMIT ?;
+-- name: dump_timers
+SELECT id, inbox, kind, due_at, blob FROM timers WHERE id > ? ORDER BY id LIMIT ?;
+-- name: dump_outbox
+SELECT id, inbox, type, receiver, documents, created_at FROM outbox WHERE id > ? AND type <> 'DATA'
+ORDER BY id LIMIT ?;
+-- name: journal_without_done
+SELECT journal.inbox FROM journal LEFT JOIN inbox ON inbox.id = journal.inbox
+WHERE inbox.id IS NULL OR inbox.state <> 2 ORDER BY 1 LIMIT ?;
+-- name: done_without_journal
+SELECT inbox.id FROM inbox LEFT JOIN journal ON journal.inbox = inbox.id
+WHERE inbox.state = 2 AND journal.inbox IS NULL ORDER BY 1 LIMIT ?;
+-- name: inbox_without_archive
+SELECT inbox.id FROM inbox LEFT JOIN archive ON archive.inbox = inbox.id WHERE archive.inbox IS NULL ORDER BY 1 LIMIT ?;
+-- name: archive_without_inbox
+SELECT archive.inbox FROM archive LEFT JOIN inbox ON inbox.id = archive.inbox WHERE inbox.id IS NULL ORDER BY 1 LIMIT ?;
+-- name: rung_without_inbox
+SELECT timers.id FROM timers LEFT JOIN inbox ON inbox.kind = 'timer' AND inbox.name = timers.kind || '/' || timers.id
+WHERE timers.state <> 0 AND inbox.id IS NULL ORDER BY 1 LIMIT ?;
 -- name: case_prefix
 SELECT key, blob FROM cases WHERE key >= ?1 AND key < ?2;
 -- name: waybill_prefix
 SELECT key, blob FROM waybills WHERE key >= ?1 AND key < ?2;
+-- name: tally_prefix
+SELECT key, blob FROM tallies WHERE key >= ?1 AND key < ?2;
 -- name: key_prefix
 SELECT key, case_key FROM keys WHERE key >= ?1 AND key < ?2;
 -- name: posting_of

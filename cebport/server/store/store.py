@@ -361,6 +361,10 @@ class Store:
         """The waybills of a number, whichever company's."""
         return [waybill for _, waybill in _decoded(_waybill_decoder, self.prefixed("waybill_prefix", f"{number}|"))]
 
+    def tallies_of(self, number: str) -> list[Tally]:
+        """The tallies of a copNo, whichever operator's."""
+        return [_tally_decoder.decode(blob) for _, blob in self.prefixed("tally_prefix", f"{number}|")]
+
     def refusal_count(self) -> int:
         """How many numbers of documents that were not taken are kept."""
         return int(self.engine.rows("refusal_count")[0][0])
