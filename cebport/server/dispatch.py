@@ -179,7 +179,7 @@ DECLARATIONS = frozenset({"CEB311Message", "CEB411Message", "CEB511Message", "CE
 CATALOG: Catalog = {
     "CEB-WALK-001": {
         "severity": "error",
-        "source": "message specification: who sends which message",
+        "source": "接入报文规范：报文的发送方 / message specification: who sends which message",
         "message": {"zh": "{found} 是海关发出的回执报文，不能由企业申报",
                     "en": "{found} is sent by customs; a company cannot declare it"},
         "remedy": {"zh": "申报 CEB311、411、511、513、621、623、625 或 711 报文",

@@ -30,7 +30,7 @@ FIELDS: dict[str, tuple[tuple[str, str, str], ...]] = {
 CATALOG: Catalog = {
     "CEB-FILING-001": {
         "severity": ERROR,
-        "source": "企业备案 (enterprise filing); official error table -10102",
+        "source": "企业备案；官方差错表 -10102 / enterprise filing; official error table -10102",
         "message": {"zh": "企业代码 {found}（{path}）未在本口岸备案或备案已失效",
                     "en": "enterprise {found} ({path}) is not filed here, or its filing has ended"},
         "remedy": {"zh": "先办理企业备案（角色 {expected}），或更正企业代码",
