@@ -201,4 +201,4 @@ def tax_total(order: OrderPart, assessed: Decimal, practice: Mapping[str, Any]) 
     if severity == "off" or abs(order.taxTotal - assessed) <= max(tolerance, ZERO):
         return None
     return Reason(WARN_AT, severity, "CEB311/taxTotal ≠ CEB816", plain(order.taxTotal), plain(assessed),
-                  "own reading: the seller collects what customs assesses")
+                  "本系统理解：代扣即核定 / our own reading: the seller collects what customs assesses")
