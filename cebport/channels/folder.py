@@ -72,6 +72,7 @@ class FolderOut:
             finally:
                 os.close(descriptor)
         except OSError as wrong:
+            self._look_again()
             raise ChannelDown(note=f"folder {target}: {wrong}") from wrong
         self._written[half] = target / safe_name(name)
 
@@ -99,7 +100,13 @@ class FolderOut:
             for folder in folders:
                 _sync(folder, os.fsync)
         except OSError as wrong:
+            self._look_again()
             raise ChannelDown(note=f"folder {self.folder}: {wrong}") from wrong
+
+    def _look_again(self) -> None:
+        """The folders may be gone: next time they are made."""
+        self._made.clear()
+        self._swept = False
 
 
 def _find_syncfs() -> Callable[[int], None] | None:

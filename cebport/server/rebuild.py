@@ -132,9 +132,9 @@ class _Scratch:
 
 
 def check(store: Store, progress: Callable[[int], None] | None = None) -> Report:
-    """Fold the whole journal and compare with what stands in the store. Differences name the key."""
+    """Fold the whole journal and compare with what stands in the store; it may be in use. Differences name the key."""
     report = Report()
-    with tempfile.TemporaryDirectory(prefix="cebport-rebuild-") as folder:
+    with tempfile.TemporaryDirectory(prefix="cebport-rebuild-") as folder, store.engine.reading():
         scratch = _Scratch(Path(folder) / "scratch.db")
         position = 0
         while rows := store.engine.rows("journal_after", position, ROWS_A_STEP):

@@ -158,7 +158,8 @@ def rotate(path: Path, which: str) -> str:
 
 def retire(path: Path) -> list[str]:
     """Take every master key but the newest out of the key file; gives their ids. What they still wrap is lost:
-    first ``cebport.server.shred.rewrap`` until nothing is left under them."""
+    first ``cebport.server.shred.rewrap`` until nothing is left under them, with no worker still running that began
+    before the newest key was made."""
     held: dict[str, list[dict[str, Any]]] = json.loads(path.read_text())
     ended = [str(row["id"]) for row in held["master"][1:]]
     held["master"] = held["master"][:1]

@@ -114,8 +114,15 @@ class SqliteEngine:
             return
         life = self._life(name)
         life.parent.mkdir(exist_ok=True)
-        self._alive[name] = os.open(life, os.O_CREAT | os.O_RDWR, 0o600)
-        fcntl.flock(self._alive[name], fcntl.LOCK_EX)
+        for left in life.parent.iterdir():
+            self.lives(left.name)  # clears away what killed workers left
+        while name not in self._alive:
+            descriptor = os.open(life, os.O_CREAT | os.O_RDWR, 0o600)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if life.exists() and os.fstat(descriptor).st_ino == life.stat().st_ino:
+                self._alive[name] = descriptor
+            else:  # somebody cleared it away before it was locked
+                os.close(descriptor)
 
     def lives(self, name: str) -> bool:
         """Whether some process holds worker ``name``; the kernel lets go of what a killed one held."""
@@ -224,18 +231,27 @@ class SqliteEngine:
             raise self.down(wrong) from wrong
         return row[0] if row else None
 
-    def snapshot(self, tables: Mapping[str, str], sizes: Callable[[str], int]) -> Iterator[tuple[str, list[Any]]]:
-        """Every row of the tables as of one moment, in chunks of so many rows a table."""
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """What is read meanwhile is the store of one moment, whoever writes beside."""
+        if self.connection.in_transaction:
+            yield
+            return
         self.connection.execute("BEGIN")
         try:
-            for table, columns in tables.items():
-                cursor = self.connection.execute(f"SELECT {columns} FROM {table}")
-                while chunk := cursor.fetchmany(sizes(table)):
-                    yield table, [list(row) for row in chunk]
+            yield
         except sqlite3.DatabaseError as wrong:
             raise self.down(wrong) from wrong
         finally:
             self._undo()
+
+    def snapshot(self, tables: Mapping[str, str], sizes: Callable[[str], int]) -> Iterator[tuple[str, list[Any]]]:
+        """Every row of the tables as of one moment, in chunks of so many rows a table."""
+        with self.reading():
+            for table, columns in tables.items():
+                cursor = self.connection.execute(f"SELECT {columns} FROM {table}")
+                while chunk := cursor.fetchmany(sizes(table)):
+                    yield table, [list(row) for row in chunk]
 
     def fill(self, table: str, columns: str, rows: Sequence[Sequence[Any]]) -> None:
         """Put rows into an empty table, as they are."""
@@ -412,10 +428,19 @@ class PostgresEngine:
             raise
         return row[0] if row else None
 
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """What is read meanwhile is the store of one moment, whoever writes beside."""
+        if self._inside:
+            yield
+            return
+        with self.transaction():
+            self.connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            yield
+
     def snapshot(self, tables: Mapping[str, str], sizes: Callable[[str], int]) -> Iterator[tuple[str, list[Any]]]:
         """Every row of the tables as of one moment, in chunks of so many rows a table."""
-        with self.connection.transaction():
-            self.connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        with self.reading():
             for table, columns in tables.items():
                 with self.connection.cursor(name=f"snapshot_{table}") as cursor:
                     cursor.execute(f"SELECT {columns} FROM {table}")
