@@ -116,13 +116,14 @@ class SqliteEngine:
         life.parent.mkdir(exist_ok=True)
         for left in life.parent.iterdir():
             self.lives(left.name)  # clears away what killed workers left
-        while name not in self._alive:
+        while True:
             descriptor = os.open(life, os.O_CREAT | os.O_RDWR, 0o600)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            if life.exists() and os.fstat(descriptor).st_ino == life.stat().st_ino:
-                self._alive[name] = descriptor
-            else:  # somebody cleared it away before it was locked
-                os.close(descriptor)
+            with suppress(FileNotFoundError):
+                if os.fstat(descriptor).st_ino == life.stat().st_ino:
+                    self._alive[name] = descriptor
+                    return
+            os.close(descriptor)  # somebody cleared the file away before it was locked
 
     def lives(self, name: str) -> bool:
         """Whether some process holds worker ``name``; the kernel lets go of what a killed one held."""
