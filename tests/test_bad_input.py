@@ -307,6 +307,44 @@ def test_files_that_are_gone_or_locked_are_told_and_hold_up_nobody(home: Home, t
     assert home.open().totals()["closed"] == 1
 
 
+# ── odd amounts ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_odd_amounts_break_no_book(home: Home, tmp_path: Path) -> None:
+    """Prices of a hundred-thousandth, amounts as large as the schema lets them be: decided, never set aside."""
+    from decimal import Decimal
+    from itertools import product
+
+    from msgspec.structs import replace
+
+    from cebport.messages.documents import Document
+
+    prices = map(Decimal, ("0.00001", "0", "33.33333", "10.125", "5000.001", "99999999999999.99999"))
+    freights = map(Decimal, ("0", "1.005", "99999999999999.99999"))
+    documents: dict[str, list[Any]] = {"CEB311": [], "CEB411": [], "CEB511": [], "CEB621": []}
+    for number, (price, freight, qty) in enumerate(product(prices, freights, (Decimal(1), Decimal("0.5")))):
+        made = one_story(960 + number, mode=("9610", "1210")[number % 2])
+        total = (price * qty).quantize(Decimal("0.00001"))
+        paid = total + freight
+        if paid >= Decimal(10) ** 14:
+            continue
+        line, declared = (replace(of.lines[0], price=price, qty=qty, totalPrice=total)
+                          for of in (made.order, made.inventory))
+        documents["CEB311"].append(Document(replace(made.order.head, goodsValue=total, freight=freight, taxTotal=0,
+                                                    discount=Decimal(0), acturalPaid=paid), (line,)))
+        documents["CEB411"].append(builders.changed(made.payment, amountPaid=paid))
+        documents["CEB511"].append(builders.changed(made.waybill, freight=freight, insuredFee=Decimal("0.12345")))
+        documents["CEB621"].append(Document(replace(made.inventory.head, freight=freight,
+                                                    insuredFee=Decimal("0.12345")), (declared,)))
+    put(tmp_path / "in", **{kind: sent(kind, made) for kind, made in documents.items()})
+    ran = home.clear(tmp_path / "in")
+    store = home.open()
+    assert poisoned(store) == []
+    assert ran.totals["parcels"] == len(documents["CEB311"]) > 20
+    assert ran.totals["closed"] > 5 and ran.totals["refused"] > 5
+    assert_sound(store)
+
+
 # ── fuzz ────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import threading
 from pathlib import Path
 
@@ -133,6 +134,17 @@ def test_a_full_disk_is_waited_for_and_nothing_is_lost(tmp_path: Path, monkeypat
     batch()
     assert {p.name: p.read_bytes() for p in (tmp_path / "R").iterdir()} == {
         f"{number}.xml": b"body %d" % number for number in range(3)}
+
+
+def test_folders_that_vanish_are_made_again(tmp_path: Path) -> None:
+    out = FolderOut(tmp_path / "receipts")
+    out.send("R", "a.xml", b"1")
+    shutil.rmtree(tmp_path / "receipts")
+    with pytest.raises(ChannelDown):
+        out.flush()
+    out.send("R", "a.xml", b"1")
+    out.flush()
+    assert (tmp_path / "receipts" / "R" / "a.xml").read_bytes() == b"1"
 
 
 def test_without_syncfs_every_file_is_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

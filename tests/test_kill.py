@@ -226,3 +226,15 @@ def test_every_step_may_be_the_last(home: Home, calm: Calm, monkeypatch: pytest.
     assert canonical(store) == calm.held
     assert_sound(store)
     assert_receipts_complete(home, store)
+
+
+def test_two_runs_at_once(home: Home, calm: Calm) -> None:
+    """Two coordinators with workers of their own on one store: each message is settled once, both come to rest."""
+    with_keys(home, calm)
+    runs = [spawn_clear(home, calm.traffic.folder, [calm.traffic.messages], workers=1 + at) for at in range(2)]
+    for run in runs:
+        ended(run)
+    store = home.open()
+    assert canonical(store) == calm.held
+    assert_sound(store)
+    assert_receipts_complete(home, store)

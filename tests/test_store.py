@@ -151,6 +151,18 @@ def test_a_killed_process_loses_its_claims(home: Home) -> None:
     assert len(store.claim(4)) == 2
 
 
+def test_killed_workers_leave_nothing_behind(sqlite_home: Home) -> None:
+    lives = Path(sqlite_home.url.removeprefix("sqlite:///") + ".workers")
+    first = sqlite_home.open()
+    first.claim(1)
+    (lives / "host:1:killed").write_bytes(b"")
+    second = sqlite_home.open()
+    second.claim(1)
+    assert sorted(path.name for path in lives.iterdir()) == sorted([first.worker, second.worker])
+    sqlite_home.close()
+    assert list(lives.iterdir()) == []
+
+
 def test_a_claim_whose_answer_was_lost_is_given_back(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     store = home.open()
     store.deliver([arrival(b"a")])

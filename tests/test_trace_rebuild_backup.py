@@ -153,9 +153,20 @@ TAMPERED: dict[str, tuple[str, str]] = {
     "a posting's amount": ("UPDATE postings SET amount_fen = amount_fen - 1 WHERE kind = 'vat' AND line = 1 AND "
                            "document = (SELECT min(document) FROM postings WHERE kind = 'vat')", "postings"),
     "a posting gone": ("DELETE FROM postings WHERE document = (SELECT max(document) FROM postings)", "postings"),
-    "a journal row gone": ("DELETE FROM journal WHERE position = 9", ""),
+    "a journal row gone": ("DELETE FROM journal WHERE position = 9", "inbox "),
     "a journal row's bytes": ("UPDATE journal SET blob = (SELECT blob FROM cases WHERE key = '{case}') "
                               "WHERE position = 3", "journal 3"),
+    "a timer gone": ("DELETE FROM timers WHERE id = (SELECT max(id) FROM timers)", "timers "),
+    "a timer's day": ("UPDATE timers SET due_at = due_at + 1 WHERE id = 1", "timers "),
+    "a timer's cases": ("UPDATE timers SET blob = x'90' WHERE id = 1", "timers "),
+    "a timer that never rang": ("UPDATE timers SET state = 2 WHERE id = (SELECT max(id) FROM timers)", "timers "),
+    "a receipt gone": ("DELETE FROM outbox WHERE id = (SELECT max(id) FROM outbox WHERE type = '816')", "outbox "),
+    "a receipt twice": ("INSERT INTO outbox (inbox, type, receiver, wrap, documents, created_at, state, blob) SELECT "
+                        "inbox, type, receiver, wrap, documents, created_at, state, blob FROM outbox WHERE id = 2",
+                        "outbox "),
+    "a message's bytes gone": ("DELETE FROM archive WHERE inbox = 5", "archive 5: in the inbox, not in the archive"),
+    "a message gone": ("DELETE FROM inbox WHERE id = 5", "inbox 5: in the journal, not done"),
+    "a message no longer done": ("UPDATE inbox SET state = 3 WHERE id = 6", "inbox 6: in the journal, not done"),
     "a refusal gone": ("DELETE FROM refusals WHERE key = (SELECT min(key) FROM refusals)", "refusals "),
 }
 
@@ -188,6 +199,21 @@ def test_tampered_rows_are_found_on_postgresql(postgres_home: Home, traffic: Tra
             assert any(difference.startswith(named.format(case=case)) for difference in report.differences), what
             raise ZeroDivisionError  # undo
     assert check(store).differences == []
+
+
+def test_a_store_in_use_is_proved_as_of_one_moment(home: Home, traffic: Traffic) -> None:
+    home.open()
+    home.close()
+    run = spawn_clear(home, traffic.folder, [traffic.messages], workers=2)
+    store, seen = home.open(), set()
+    while run.poll() is None:
+        report = check(store)
+        assert report.differences == []
+        seen.add(report.messages)
+    assert run.wait() == 0
+    run.communicate()
+    assert len(seen) > 1
+    assert check(store).messages == len(traffic.files)
 
 
 def copied(source: Path, folder: Path) -> Home:
