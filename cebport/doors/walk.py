@@ -135,6 +135,7 @@ def show_totals(ran: Ran, receipts: str) -> None:
     rows.append((say("receipts"), totals["receipts"]))
     screen.table(["", say("count")], rows, right=[1])
     phrase = "cleared" if totals["parcels"] > ran.parcels_before else "nothing_new"
+    screen.out(say("this_run", new=ran.messages_new, known=ran.messages_known, not_taken=ran.not_taken))
     screen.out(say(phrase, seconds=f"{ran.seconds:.1f}", rate=f"{totals['parcels_per_second']:,.0f}",
                    receipts=receipts))
 

@@ -274,6 +274,8 @@ PHRASES: dict[str, Words] = {
     "place": W("地点", "place"),
     "cleared": W("本次用时 {seconds} 秒，每秒 {rate} 票；回执在 {receipts}",
                  "took {seconds} s, {rate} parcels a second; receipts are in {receipts}"),
+    "this_run": W("本次：新报文 {new} 份，已收过的 {known} 份；未接收的单证 {not_taken} 份",
+                  "this run: {new} messages new, {known} known already; {not_taken} documents not taken"),
     "nothing_new": W("没有新的包裹；用时 {seconds} 秒；回执在 {receipts}",
                      "no new parcels; took {seconds} s; receipts are in {receipts}"),
     "not_found": W("没有这个编号：{number}", "no such number: {number}"),

@@ -152,6 +152,7 @@ class Blinder:
 def reply_of(message: Message, inbox: int, *, wrapped: bool) -> Reply:
     """Where the receipts of a message go: its sender's DXP id and the subscribers of receipts."""
     transfer = message.transfer
-    copies = tuple(address for address, what in envelope.copies(message) if what in ("ALL", "RET")) if (
-        message.subscribes) else ()
-    return Reply(transfer.dxpId if transfer is not None else "", copies, wrapped, inbox)
+    sender = transfer.dxpId if transfer is not None else ""
+    copies = tuple(address for address, what in envelope.copies(message)
+                   if what in ("ALL", "RET") and address != sender) if message.subscribes else ()
+    return Reply(sender, copies, wrapped, inbox)

@@ -44,8 +44,7 @@ Progress = Callable[[str, int], None]
 class Ran(NamedTuple):
     """A finished run: totals of the whole store, seconds of wall time, parcels that were there before.
 
-    Of this run itself: messages new to the store, messages known already, numbers under which documents were not
-    taken.
+    Of this run itself: messages new to the store, messages known already, documents not taken.
     """
 
     totals: dict[str, int]

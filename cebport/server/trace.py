@@ -18,6 +18,7 @@ from cebport.clearance.states import REVIEW, STASHED, STORED, name_of
 from cebport.faults import Fault, Words
 from cebport.server.dispatch import HEADS
 from cebport.server.store.store import Store, telling_damage
+from cebport.server.work import OWN
 from cebport.values import plain
 
 _events = msgspec.msgpack.Decoder(list[Event])
@@ -127,11 +128,12 @@ def _tally_story(store: Store, tally: Tally) -> Story:
 def _refused(store: Store, number: str) -> dict[str, list[int]]:
     """Key of a parcel or waybill -> inbox rows of documents not taken; a copNo is led to its parcel by the journal."""
     found: dict[str, list[int]] = {}
-    for key, inbox in store.prefixed("refusals", f"{number}|"):
+    rows = [*store.prefixed("refusals", f"{number}|"), *store.prefixed("refusals", f"{OWN}{number}|")]
+    for key, inbox in rows:
         parcels = {
             event.case for _, _, _, _, _, blob in store.engine.select("journal_of", [inbox])
-            for event in _events.decode(store.vault.stretch(blob)) if event.own == key and event.case}
-        for parcel in parcels or {key}:
+            for event in _events.decode(store.vault.stretch(blob)) if OWN + event.own == key and event.case}
+        for parcel in parcels or {key.removeprefix(OWN)}:
             found.setdefault(parcel, []).append(inbox)
     return found
 

@@ -66,6 +66,10 @@ def keys_of(case: Case) -> Iterable[str]:
         yield request_key(request.copNo, request.invtNo)
 
 
+OWN = "~"
+"""Stands before a document's own number in the table of refusals, so that each document counts once without it."""
+
+
 def refused_keys(event: Event) -> tuple[str, ...]:
     """The numbers under which a refused document can be looked up, since no record has it; () for all other events.
 
@@ -75,7 +79,7 @@ def refused_keys(event: Event) -> tuple[str, ...]:
         return ()
     if event.set is not None and not event.own:
         return ()
-    return tuple([key for key in (event.case or event.waybill, event.own) if key])
+    return tuple([key for key in (event.case or event.waybill, OWN + event.own if event.own else "") if key])
 
 
 class Work:

@@ -70,7 +70,7 @@ INSERT INTO keys (key, case_key) SELECT * FROM unnest(%s::text[], %s::text[]) ON
 -- name: put_refusals
 INSERT INTO refusals (key, inbox) SELECT * FROM unnest(%s::text[], %s::bigint[]) ON CONFLICT DO NOTHING;
 -- name: refusal_count
-SELECT count(*) FROM refusals;
+SELECT count(*) FROM refusals WHERE substr(key, 1, 1) <> '~';
 -- name: refusals
 SELECT key, inbox FROM refusals WHERE key >= %s AND key < %s;
 -- name: insert_quota

@@ -57,7 +57,7 @@ INSERT INTO keys (key, case_key) VALUES (?, ?) ON CONFLICT (key) DO NOTHING;
 -- name: put_refusals
 INSERT INTO refusals (key, inbox) VALUES (?, ?) ON CONFLICT DO NOTHING;
 -- name: refusal_count
-SELECT count(*) FROM refusals;
+SELECT count(*) FROM refusals WHERE substr(key, 1, 1) <> '~';
 -- name: refusals
 SELECT key, inbox FROM refusals WHERE key >= ?1 AND key < ?2;
 -- name: insert_quota

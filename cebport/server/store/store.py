@@ -366,7 +366,7 @@ class Store:
         return [_tally_decoder.decode(blob) for _, blob in self.prefixed("tally_prefix", f"{number}|")]
 
     def refusal_count(self) -> int:
-        """How many numbers of documents that were not taken are kept."""
+        """How many documents were not taken."""
         return int(self.engine.rows("refusal_count")[0][0])
 
     def totals(self) -> dict[str, int]:
