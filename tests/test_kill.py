@@ -238,3 +238,19 @@ def test_two_runs_at_once(home: Home, calm: Calm) -> None:
     assert canonical(store) == calm.held
     assert_sound(store)
     assert_receipts_complete(home, store)
+
+
+def test_the_database_server_ends_without_warning(postgres_home: Home, postgres: Any, calm: Calm) -> None:
+    """PostgreSQL stops as in a crash, twice, and comes back: what it acknowledged is there, the run goes on."""
+    with_keys(postgres_home, calm)
+    run = spawn_clear(postgres_home, calm.traffic.folder, [calm.traffic.messages], workers=2)
+    for pause in (0.9, 0.7):
+        time.sleep(pause)
+        postgres.stop(signal.SIGQUIT)
+        time.sleep(0.3)
+        postgres.start()
+    ended(run)
+    store = postgres_home.open()
+    assert canonical(store) == calm.held
+    assert_sound(store)
+    assert_receipts_complete(postgres_home, store)
