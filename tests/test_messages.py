@@ -226,7 +226,7 @@ def test_too_many_documents_has_the_official_code(name: str) -> None:
     assert schema_faults(wire.parse_tree(times(name, most))) == []
     found = refused(times(name, most + 1))
     assert [f.code for f in found] == [OFFICIAL_FULL.get(name, "CEB-XML-031")]
-    assert (found[0].found, found[0].expected) == (str(most + 1), str(most))
+    assert (found[0].found, found[0].expected) == (str(most + 1), f"最多 {most} / at most {most}")
     assert wire.scan(io.BytesIO(times(name, most + 1))).faults == found
 
 
@@ -570,7 +570,7 @@ def test_all_faults_not_the_first() -> None:
     long = next(f for f in faults if f.path.endswith("buyerName"))
     assert (
         long.found == "王" + "*" * 60
-        and long.expected == "1..60"
+        and long.expected == "1..60 个字符 / characters"
         and "61" in long.message.en
         and "61" in long.message.zh
     )
@@ -616,6 +616,36 @@ def test_misplaced_is_one_fault_and_says_where_it_belongs() -> None:
     found = one_fault(moved)
     assert (found.code, found.path) == ("CEB-SCHEMA-003", "Order[1]/OrderHead/appType")
     assert found.remedy.en == "move it behind guid" and found.remedy.zh == "移到 guid 之后"
+
+
+def test_numbers_in_faults_have_words() -> None:
+    price = re.search(rb"<ceb:price>[^<]*<", ORDER)[0]  # type: ignore[index]
+    for value, code, expected in (
+        (b"1.123456", "CEB-SCHEMA-014", "最多 5 位小数 / at most 5 decimals"),
+        (b"9" * 20, "CEB-SCHEMA-013", "最多 19 位数字 / at most 19 digits"),
+        (b"one", "CEB-SCHEMA-011", "数字 / a number"),
+    ):
+        found = one_fault(ORDER.replace(price, b"<ceb:price>" + value + b"<", 1))
+        assert (found.code, found.expected) == (code, expected)
+        assert "/" not in found.message.zh.replace(found.path, "") + found.remedy.zh.replace(found.path, "")
+
+
+def test_sources_are_read_in_both_languages() -> None:
+    from cebport.messages import certificates, envelope, fields
+
+    neutral = re.compile(r"(?:XML 1\.0|X\.509|GB[/T]* \d+|PKCS#\d+|W3C [\w .]+)(?:, (?:GB[/T]* \d+|PKCS#\d+))*")
+    for entries in (catalog(), envelope.catalog(), fields.catalog(), certificates.catalog()):
+        for code, entry in entries.items():
+            zh, _, en = entry["source"].rpartition(" / ")
+            whole = re.search("[\u4e00-\u9fff]", zh) and en and not re.search("[\u4e00-\u9fff]", en)
+            assert whole or neutral.fullmatch(entry["source"]), f"{code}: {entry['source']}"
+    old = wire.schema_faults(wire.parse_tree(ORDER.replace(b"<ceb:price>", b"<ceb:price>x", 1)), "2016-08")
+    assert {found.source for found in old} == {"报文结构 XSD 2016-08 / message schema 2016-08"}
+
+
+def test_the_list_of_messages_is_said_once() -> None:
+    found = refused(b"<a/>")[0]
+    assert "CEB900Message" in found.expected and "CEB900Message" not in found.remedy.en + found.remedy.zh
 
 
 def test_misspelled_gets_a_hint() -> None:
@@ -676,7 +706,7 @@ def test_fault_words_are_whole() -> None:
         "where_zh where_en detail_zh detail_en offset guess_zh guess_en zh en after_zh after_en hint_zh hint_en "
         "empty_zh empty_en"
     )
-    values = dict.fromkeys([*names.split(), "count", "line"], "x")
+    values = dict.fromkeys([*names.split(), "count", "line", "most", "span"], "x")
     for code in catalog():
         made_fault = fault(code, path="p", found="f", expected="e", **values)
         for words in (made_fault.message, made_fault.remedy):

@@ -289,12 +289,13 @@ class _Walker:
 
     def __init__(self, schema: str) -> None:
         self.schema = schema
+        self.source = f"报文结构 XSD {schema} / message schema {schema}"
         self.document: int | None = None
         self.ids: set[str] = set()
 
     def make(self, code: str, path: str, **values: Any) -> Fault:
         """A fault of the document the walker is in."""
-        return fault(code, document=self.document, path=path, **values)
+        return fault(code, document=self.document, path=path, source=self.source, **values)
 
     # structure
 
@@ -369,8 +370,8 @@ class _Walker:
             if count < slot.low:
                 yield self.make(MISSING, prefix + slot.name, **_place(slots, place, counts))
             elif slot.high is not None and slot.high > 1 and count > slot.high:
-                values = {"found": count, "expected": slot.high, "zh": slot.zh, "en": slot.en}
-                yield self.make(TOO_MANY, prefix + slot.name, **values)
+                values = {"found": count, "expected": at_most(slot.high), "zh": slot.zh, "en": slot.en}
+                yield self.make(TOO_MANY, prefix + slot.name, most=slot.high, **values)
         yield from self.no_text(parent, path)
 
     def unknown(self, child: Any, slots: tuple[Slot, ...], path: str) -> Fault:
@@ -407,7 +408,7 @@ class _Walker:
             if value is None:
                 yield self.make("CEB-SCHEMA-017", where, expected=name)
             elif not low <= len(value) <= high:
-                values = {"found": value, "expected": _span(low, high), "count": len(value)}
+                values = {"found": value, **_lengths(low, high), "count": len(value)}
                 yield self.make("CEB-SCHEMA-018", f"{path}@{name}", **values)
 
     def attributes(
@@ -466,14 +467,14 @@ class _Walker:
         yield from self.attributes(element, path, type_name=_ceb("XMLElement"))
         count = len(_elements(element))
         if count > 1:
-            yield self.make("CEB-SCHEMA-033", path, found=count, expected=1)
+            yield self.make("CEB-SCHEMA-033", path, found=count, expected=at_most(1))
         yield from self.no_text(element, path)
 
     def text(self, value: str, field: Field, path: str) -> Iterator[Fault]:
         """Length and fixed value. Blanks count, characters are code points."""
         count = len(value)
         values = {
-            "found": mask(field.name, value), "expected": _span(field.min, field.max), "count": count,
+            "found": mask(field.name, value), **_lengths(field.min, field.max), "count": count,
             "zh": field.zh, "en": field.en,
         }  # fmt: skip
         if field.fixed and value != field.fixed:
@@ -487,18 +488,20 @@ class _Walker:
 
     def whole(self, text: str, field: Field, path: str) -> Iterator[Fault]:
         """An integer within the range of its type, with so many digits."""
-        values = {"found": text, "expected": f"{INT_MIN}..{INT_MAX}", "zh": field.zh, "en": field.en}
+        span = f"{INT_MIN}..{INT_MAX}"
+        expected = f"整数 / a whole number {span}"
+        values: dict[str, Any] = {"found": text, "expected": expected, "span": span, "zh": field.zh, "en": field.en}
         bare = text.strip(BLANKS)
         if not bare:
             yield self.make("CEB-SCHEMA-010", path, **values, **_empty_words(field))
         elif not _WHOLE.fullmatch(bare) or not INT_MIN <= _int(bare) <= INT_MAX:
             yield self.make("CEB-SCHEMA-012", path, **values)
         elif field.digits is not None and len(str(abs(_int(bare)))) > field.digits:
-            yield self.make("CEB-SCHEMA-013", path, **{**values, "expected": field.digits})
+            yield self.make("CEB-SCHEMA-013", path, **values | _digits(field.digits))
 
     def decimal(self, text: str, field: Field, path: str) -> Iterator[Fault]:
         """A decimal number with so many digits, so many of them behind the point."""
-        values = {"found": text, "expected": field.digits, "zh": field.zh, "en": field.en}
+        values: dict[str, Any] = {"found": text, "expected": "数字 / a number", "zh": field.zh, "en": field.en}
         bare = text.strip(BLANKS)
         if not bare:
             yield self.make("CEB-SCHEMA-010", path, **values, **_empty_words(field))
@@ -509,9 +512,10 @@ class _Walker:
         whole, _, fraction = bare.lstrip("+-").partition(".")
         whole, fraction = whole.lstrip("0"), fraction.rstrip("0")
         if field.fraction is not None and len(fraction) > field.fraction:
-            yield self.make("CEB-SCHEMA-014", path, **{**values, "expected": field.fraction})
+            expected = f"最多 {field.fraction} 位小数 / at most {field.fraction} decimals"
+            yield self.make("CEB-SCHEMA-014", path, **{**values, "expected": expected, "most": field.fraction})
         if field.digits is not None and len(whole) + len(fraction) > field.digits:
-            yield self.make("CEB-SCHEMA-013", path, **{**values, "expected": field.digits})
+            yield self.make("CEB-SCHEMA-013", path, **values | _digits(field.digits))
 
     # the signature
 
@@ -596,6 +600,21 @@ def _int(text: str) -> int:
 
 def _span(low: int, high: int | None) -> str:
     return str(low) if low == high else f"{low}..{'' if high is None else high}"
+
+
+def _lengths(low: int, high: int | None) -> dict[str, str]:
+    """How many characters there should be: ``span`` for sentences, ``expected`` with its words."""
+    span = _span(low, high)
+    return {"span": span, "expected": f"{span} 个字符 / characters"}
+
+
+def _digits(most: int) -> dict[str, Any]:
+    return {"most": most, "expected": f"最多 {most} 位数字 / at most {most} digits"}
+
+
+def at_most(most: int) -> str:
+    """An upper limit as both languages read it."""
+    return f"最多 {most} / at most {most}"
 
 
 def _empty_words(field: Field) -> dict[str, str]:

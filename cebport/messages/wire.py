@@ -26,7 +26,7 @@ from cebport.faults import ERROR, Fault, Malformed, is_valid
 from cebport.messages.catalog import fault, syntax_words
 from cebport.messages.documents import Message
 from cebport.messages.rows import message_of, part_of
-from cebport.messages.schema import INCOMPLETE, ROOT_CODES, schema_faults, soften
+from cebport.messages.schema import INCOMPLETE, ROOT_CODES, at_most, schema_faults, soften
 from cebport.messages.shape import MESSAGES, NAMESPACE, NEWEST, Shape
 from cebport.messages.writing import DEFAULT, Dialect, unreadable_receipt, write, write_values
 
@@ -325,7 +325,8 @@ def _most(own: int | None, limit: int) -> int | None:
 
 
 def _too_many_documents(shape: Shape, count: int | str, most: int) -> Fault:
-    return fault(shape.full or "CEB-XML-031", path=shape.group or shape.head, found=count, expected=most)
+    values = {"found": count, "expected": at_most(most), "most": most}
+    return fault(shape.full or "CEB-XML-031", path=shape.group or shape.head, **values)
 
 
 def _refuse_too_many(tree: Tree, limits: Limits) -> None:
@@ -342,8 +343,8 @@ def _refuse_too_many(tree: Tree, limits: Limits) -> None:
         line_tag = f"{{{NAMESPACE}}}{shape.line}"
         for number, group in enumerate(root.iterchildren(tag), 1):
             if len(group) > lines_max and (count := sum(1 for _ in group.iterchildren(line_tag))) > lines_max:
-                values = {"path": f"{shape.group}[{number}]", "found": count, "expected": lines_max}
-                faults.append(fault("CEB-XML-032", document=number, **values))
+                values = {"path": f"{shape.group}[{number}]", "found": count, "expected": at_most(lines_max)}
+                faults.append(fault("CEB-XML-032", document=number, most=lines_max, **values))
     if faults:
         raise Malformed(*faults)
 

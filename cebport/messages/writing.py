@@ -173,7 +173,8 @@ class _Writer:
                 out.append(self.line.text(record, path, number))
         elif document.lines:
             where = f"{path}{self.shape.head}"
-            raise Malformed(fault("CEB-XML-044", document=number, path=where, found="lines", expected="none"))
+            values = {"found": "商品行 / lines", "expected": "没有商品行 / no lines"}
+            raise Malformed(fault("CEB-XML-044", document=number, path=where, **values))
         if group:
             out.append(f"{self.gap(1)}</{self.colon}{group}>")
 
@@ -254,11 +255,13 @@ class _Entity:
         if text:
             try:
                 parser = etree.XMLParser(resolve_entities=False, no_network=True)
-                etree.fromstring(text.encode("utf-8"), parser)
+                root = etree.fromstring(text.encode("utf-8"), parser)
             except etree.XMLSyntaxError:
                 raise self.refused("CEB-XML-043", path, "Message", document) from None
             if text.lstrip().startswith(("<?", "<!")):
                 raise self.refused("CEB-XML-043", path, "Message", document)
+            if not self.writer.colon and None not in root.nsmap:
+                return _ROOT_NAME.sub(r'\g<0> xmlns=""', text, count=1)  # or it would fall into our namespace
         return text
 
     def refused(self, code: str, path: str, field: str, document: int | None, **values: Any) -> Malformed:
@@ -267,6 +270,7 @@ class _Entity:
         return Malformed(fault(code, document=document, path=where, **values))
 
 
+_ROOT_NAME = re.compile(r"<[^\s/>]+")
 TEMPLATES_MAX = 4096
 """Patterns of absent fields kept an entity; senders have a handful."""
 
@@ -274,7 +278,7 @@ TEMPLATES_MAX = 4096
 def _number(value: Any) -> str:
     """An int or Decimal without exponent, digits as they are."""
     if value.__class__ is Decimal and not value.is_finite():
-        raise Malformed(fault("CEB-XML-044", found=value, expected="decimal"))
+        raise Malformed(fault("CEB-XML-044", found=value, expected="数字 / a number"))
     text = str(value)
     return format(value, "f") if "E" in text else text
 
