@@ -591,9 +591,10 @@ def test_the_documents_that_fit_can_be_read(name: str) -> None:
     assert numbers == (2, 4) and message.documents == (whole.documents[1], whole.documents[3])
     assert message.transfer == whole.transfer
     (note,) = wire.unjudged(tree, numbers)
-    assert (note.code, note.severity, note.found) == ("CEB-SCHEMA-097", "info", "1, 3")
+    assert (note.code, note.severity, note.document) == ("CEB-SCHEMA-097", "info", None)
+    assert "document 1, 3," in note.message.en and "第 1, 3 份" in note.message.zh
     assert wire.unjudged(tree, (1, 2, 3, 4)) == []
-    assert wire.unjudged(tree, ())[0].found == "1-4"
+    assert "document 1-4," in wire.unjudged(tree, ())[0].message.en
 
 
 def test_a_bad_tail_is_left_out_and_a_cut_list_reads_nothing() -> None:
@@ -706,7 +707,7 @@ def test_fault_words_are_whole() -> None:
         "where_zh where_en detail_zh detail_en offset guess_zh guess_en zh en after_zh after_en hint_zh hint_en "
         "empty_zh empty_en"
     )
-    values = dict.fromkeys([*names.split(), "count", "line", "most", "span"], "x")
+    values = dict.fromkeys([*names.split(), "count", "line", "most", "span", "documents"], "x")
     for code in catalog():
         made_fault = fault(code, path="p", found="f", expected="e", **values)
         for words in (made_fault.message, made_fault.remedy):

@@ -126,7 +126,7 @@ def _count(tree: Tree) -> int:
 def unjudged(tree: Tree, judged: Iterable[int]) -> list[Fault]:
     """One information: which documents the rules did not look at because of their schema faults; [] = none."""
     rest = sorted(set(range(1, _count(tree) + 1)).difference(judged))
-    return [fault("CEB-SCHEMA-097", found=_ranges(rest))] if rest else []
+    return [fault("CEB-SCHEMA-097", documents=_ranges(rest))] if rest else []
 
 
 def _ranges(numbers: list[int]) -> str:
