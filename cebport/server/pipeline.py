@@ -23,6 +23,7 @@ from cebport.clearance.draft import Facts, Outcome, Timer, receipt_guid
 from cebport.clearance.parts import (
     Case,
     Event,
+    InventoryPart,
     Reason,
     Tally,
     TallyPart,
@@ -265,7 +266,7 @@ class Pipeline:
     def _decide(self, work: Work, part: Any, day: date, at: int) -> Iterable[Outcome]:
         """A document that belongs to one parcel."""
         case = work.case_of(part)
-        place = getattr(part, "customsCode", None) or _place(case)
+        place = part.customsCode if type(part) is InventoryPart else _place(case)
         return (decide(part, case, work.facts_of(part, case), self.view(day, place), at),)
 
     def _tick(self, work: Work, part: Any, day: date, at: int) -> Iterable[Outcome]:
