@@ -487,6 +487,8 @@ def test_a_run_outlives_lost_connections(postgres_home: Home, tmp_path: Path, po
     database = postgres_home.url.split("/")[3].split("?")[0]
     postgres_home.open()
     run = spawn_clear(postgres_home, traffic.folder, [traffic.messages], workers=2)
+    while run.poll() is None and postgres.run("SELECT count(*) FROM inbox", database) == [(0,)]:
+        threading.Event().wait(0.01)
     for _ in range(12):
         threading.Event().wait(0.25)
         postgres.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() "
