@@ -244,8 +244,10 @@ def test_the_database_server_ends_without_warning(postgres_home: Home, postgres:
     """PostgreSQL stops as in a crash, twice, and comes back: what it acknowledged is there, the run goes on."""
     with_keys(postgres_home, calm)
     run = spawn_clear(postgres_home, calm.traffic.folder, [calm.traffic.messages], workers=2)
-    for pause in (0.9, 0.7):
-        time.sleep(pause)
+    database = postgres_home.url.split("/")[3].split("?")[0]
+    for settled in (1, 60):
+        while run.poll() is None and postgres.run("SELECT count(*) FROM journal", database)[0][0] < settled:
+            time.sleep(0.01)
         postgres.stop(signal.SIGQUIT)
         time.sleep(0.3)
         postgres.start()
