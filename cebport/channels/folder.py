@@ -8,6 +8,7 @@ a file; a reader takes only whole names (``*.xml``), and moves a file to ``done`
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import re
 import time
@@ -40,6 +41,7 @@ def safe_name(name: str) -> str:
 
 
 HALVES = ".part"
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 LEFT_SECONDS = 3600
 """A half file that nobody touched for so long was left by a writer that was killed."""
 
@@ -52,6 +54,17 @@ class FolderOut:
         self._mark, self._swept = os.urandom(6).hex(), False
         self._made: set[Path] = set()
         self._written: dict[Path, Path] = {}
+
+    def probe(self) -> None:
+        """Make the folder and write into it. Raises ChannelDown: final, except where a disk is only full."""
+        try:
+            self._sweep()
+            probe = self._halves / f"{self._mark}-probe.part"
+            probe.write_bytes(b"cebport")
+            probe.unlink()
+        except OSError as wrong:
+            if wrong.errno not in FULL:
+                raise ChannelDown(note=f"folder {self.folder}: {wrong}", is_final=True) from wrong
 
     def send(self, receiver: str, name: str, data: bytes) -> None:
         """Write one file; it appears, whole and on disk, at the next ``flush``. Raises ChannelDown."""

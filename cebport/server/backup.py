@@ -19,7 +19,8 @@ import zstandard
 from cebport.faults import ChannelDown, SettingsError
 from cebport.server.rebuild import check
 from cebport.server.store.engines import engine_of
-from cebport.server.store.store import HEAD_REVISION, Store, upgrade
+from cebport.server.store.store import HEAD_REVISION, Store, default_keys, upgrade
+from cebport.server.vault import Vault
 
 MAGIC = "cebport-backup-1"
 ROWS_A_CHUNK = {"archive": 2}
@@ -111,11 +112,14 @@ def read_backup(source: Path) -> Iterator[list[Any]]:
 def restore(source: Path, url: str, keys: Path | None = None, *, verify: bool = False) -> dict[str, Any]:
     """Fill an empty store from a backup; with ``verify`` also prove it: rows, the whole journal, and the keys.
 
-    Raises SettingsError when the store is not empty, the backup is damaged, or (verifying) anything differs.
+    Raises SettingsError when the store is not empty, the backup is damaged, or (verifying) anything differs; without
+    the right key file nothing is written.
     """
     (magic, revision) = next(read_backup(source))  # the whole file is sound before a row is written
     if (magic, revision) != (MAGIC, HEAD_REVISION):
         raise SettingsError(note=f"backup {source}: {magic}, schema {revision}; this program has {HEAD_REVISION}")
+    if verify:
+        _try_keys(source, keys or default_keys(url))
     engine = engine_of(url)
     try:
         if engine.scalar("SELECT version_num FROM alembic_version") is None:
@@ -136,6 +140,21 @@ def restore(source: Path, url: str, keys: Path | None = None, *, verify: bool = 
     if verify:
         answer["verified"] = _verify(url, keys, rows)
     return answer
+
+
+def _try_keys(source: Path, keys: Path) -> None:
+    """Before a row is written: the key file is there, and opens a message of every master key. Raises SettingsError."""
+    if not keys.exists():
+        raise SettingsError(note=f"key file {keys} is missing: without it nobody reads what the backup holds")
+    vault = Vault.open(keys)
+    tried: set[str] = set()
+    for table, chunk in read_backup(source):
+        if tried and table != "archive":
+            break
+        for _, key_id, wrapped, blob in chunk if table == "archive" else ():
+            if key_id not in tried:
+                vault.unseal(key_id, wrapped, blob)
+                tried.add(key_id)
 
 
 def _verify(url: str, keys: Path | None, rows: dict[str, int]) -> bool:

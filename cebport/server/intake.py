@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -46,9 +47,25 @@ def delivered(raw: bytes, *, peer: str, name: str, now: datetime) -> Delivered:
             if is_valid(opened.faults):
                 payload = opened.payload
         except Malformed:
-            route = Route("DxpMsg")
+            route = _heading(raw)
     at = int(now.timestamp() * 1000)
     return Delivered(peer, hashlib.sha256(payload).digest(), "message", name, route, at, raw)
+
+
+_DATA = re.compile(rb"<((?:[A-Za-z_][\w.-]*:)?Data)\b[^<>]*>")
+
+
+def _heading(raw: bytes) -> Route:
+    """Who sent an envelope whose payload cannot be had, as far as it says: the answer then finds its sender."""
+    data = _DATA.search(raw)
+    end = raw.rfind(b"</" + data[1], data.end()) if data is not None else -1
+    if data is None or end < 0:
+        return Route("DxpMsg")
+    try:
+        opened = envelope.unwrap(raw[: data.end()] + b"AAAA" + raw[end:])
+    except Malformed:
+        return Route("DxpMsg")
+    return Route(opened.kind, opened.cop_msg_id, opened.sender)
 
 
 def oversized(path: Path, *, peer: str, now: datetime) -> Delivered:

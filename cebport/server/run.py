@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from cebport.channels.folder import FolderOut, files_below
 from cebport.faults import CebportError, ChannelDown, SettingsError
 from cebport.server import intake, timers
-from cebport.server.dispatch import Manner, dispatch, manner_of, reason_of
+from cebport.server.dispatch import DECLARATIONS, Manner, dispatch, manner_of, reason_of
 from cebport.server.filings import Filings, file_enterprises, read_filings
 from cebport.server.pipeline import Pipeline, clock_of
 from cebport.server.settings import Settings
@@ -72,17 +72,26 @@ def pipeline_of(store: Store, settings: Settings, on: datetime | None) -> Pipeli
 
 def manner_for(settings: Settings, on: datetime | None) -> Manner:
     """How receipts are written: the dialect of the settings' profile."""
+    return manner_of(_view_for(settings, on).dialect)
+
+
+def _view_for(settings: Settings, on: datetime | None) -> Any:
     from cebport.policy import Policy
 
     profile = None if settings.profile == OF_THE_PLACE else settings.profile
-    view = Policy.load(overlays=settings.overlays).at(beijing_day(clock_of(on)()), "CN", profile=profile)
-    return manner_of(view.dialect)
+    return Policy.load(overlays=settings.overlays).at(beijing_day(clock_of(on)()), "CN", profile=profile)
 
 
 def clear(paths: Iterable[Path], settings: Settings, on: datetime | None = None,
           progress: Progress | None = None) -> Ran:
-    """Take files and folders through the whole walk and come to rest. Raises SettingsError, ChannelDown."""
+    """Take files and folders through the whole walk and come to rest.
+
+    What an earlier run set aside is tried again. Raises SettingsError, and ChannelDown, also when all else is done
+    but something is set aside or could not be read.
+    """
     started = time.perf_counter()
+    out = FolderOut(Path(settings.receipts))
+    out.probe()
     store = Store.open(settings.store, Path(settings.keys) if settings.keys else None)
     patience = Patience(settings.patience_seconds)
     try:
@@ -90,8 +99,9 @@ def clear(paths: Iterable[Path], settings: Settings, on: datetime | None = None,
             filings = read_filings(Path(settings.filings))
             patience.insist(lambda: file_enterprises(store, filings))
         patience.insist(store.release_dead)
+        patience.insist(store.retry_aside)
+        _warn_of_refusing_all(store, settings, on)
         before, refused_before = patience.insist(lambda: (store.totals()["parcels"], store.refusal_count()))
-        out = FolderOut(Path(settings.receipts))
         runner = _Alone(store, settings, on) if settings.workers <= 1 else _Many(settings, on)
         try:
             new, known = _run(store, runner, files_below(paths), out, patience, clock_of(on),
@@ -133,9 +143,35 @@ def _run(store: Store, runner: Any, files: Iterable[Path], out: FolderOut, patie
             break
         if not sent:
             time.sleep(IDLE_SECONDS)
-    if unread:
-        raise ChannelDown(note=f"all else is done, but {len(unread)} files could not be read: {'; '.join(unread[:5])}")
+    _end(unread, patience.insist(store.aside))
     return new, known
+
+
+def _end(unread: list[str], aside: list[str]) -> None:
+    """Raises ChannelDown when something is left that somebody must look at."""
+    for left in aside:
+        log.warning("set aside: %s", left)
+    said = []
+    if unread:
+        said.append(f"{len(unread)} files could not be read: {'; '.join(unread[:5])}")
+    if aside:
+        said.append(f"{len(aside)} messages are set aside: {'; '.join(aside[:5])}")
+    if said:
+        raise ChannelDown(note=f"all else is done, but {'; '.join(said)}", is_final=True)
+
+
+def _warn_of_refusing_all(store: Store, settings: Settings, on: datetime | None) -> None:
+    """Before anything is taken: settings that refuse every message, for good, since its bytes come but once."""
+    from cebport.messages.trust import TrustStore
+
+    view = _view_for(settings, on)
+    if not TrustStore.load(settings.trust).entries and any(
+            view.verdict_action(kind, "untrusted") == "refuse" for kind in DECLARATIONS):
+        log.warning("no certificate is trusted (--trust): every signed message will be refused, and sent again "
+                    "unchanged it stays refused")
+    if not store.engine.rows("filings") and not view.trust.get("files_unknown"):
+        log.warning("no enterprise is filed (--filings): every message will be refused, and sent again unchanged it "
+                    "stays refused")
 
 
 class Patience:

@@ -28,6 +28,14 @@ SELECT inbox, key_id, wrapped, blob FROM archive WHERE inbox = ANY (%s::bigint[]
 UPDATE inbox SET state = n.state, note = n.note
 FROM unnest(%s::smallint[], %s::text[], %s::bigint[], %s::text[]) AS n (state, note, id, worker)
 WHERE inbox.id = n.id AND inbox.state = 1 AND inbox.worker = n.worker;
+-- name: retry_inbox
+UPDATE inbox SET state = 0, worker = '', note = '' WHERE state = 3;
+-- name: retry_outbox
+UPDATE outbox SET state = 0 WHERE state = 3;
+-- name: aside_inbox
+SELECT id, name, note FROM inbox WHERE state = 3 ORDER BY id;
+-- name: aside_outbox
+SELECT id, type, inbox FROM outbox WHERE state = 3 ORDER BY id;
 -- name: inbox_row
 SELECT id, peer, digest, kind, name, route, received_at, state, worker, note FROM inbox WHERE id = %s;
 -- name: inbox_rows

@@ -24,6 +24,14 @@ SELECT key_id, wrapped FROM archive ORDER BY inbox DESC LIMIT 1;
 SELECT inbox, key_id, wrapped, blob FROM archive WHERE inbox IN ({in});
 -- name: settle_inbox
 UPDATE inbox SET state = ?, note = ? WHERE id = ? AND state = 1 AND worker = ?;
+-- name: retry_inbox
+UPDATE inbox SET state = 0, worker = '', note = '' WHERE state = 3;
+-- name: retry_outbox
+UPDATE outbox SET state = 0 WHERE state = 3;
+-- name: aside_inbox
+SELECT id, name, note FROM inbox WHERE state = 3 ORDER BY id;
+-- name: aside_outbox
+SELECT id, type, inbox FROM outbox WHERE state = 3 ORDER BY id;
 -- name: inbox_row
 SELECT id, peer, digest, kind, name, route, received_at, state, worker, note FROM inbox WHERE id = ?;
 -- name: inbox_rows

@@ -232,6 +232,18 @@ class Store:
         with self.engine.transaction():
             self.engine.many("settle_inbox", [(POISON, reason[:1000], inbox, self.worker)])
 
+    def retry_aside(self) -> None:
+        """What was set aside waits again: a program that was mended meanwhile can settle it."""
+        with self.engine.transaction():
+            self.engine.rows("retry_inbox")
+            self.engine.rows("retry_outbox")
+
+    def aside(self) -> list[str]:
+        """What is set aside, and why: messages that break the code, receipts that cannot be written."""
+        messages = [f"message {row} ({name}): {note}" for row, name, note in self.engine.rows("aside_inbox")]
+        return messages + [f"receipts {row} ({kind}) of message {inbox}: cannot be written"
+                           for row, kind, inbox in self.engine.rows("aside_outbox")]
+
     def cases(self, keys: Iterable[str]) -> dict[str, Case]:
         """Cases by key; those that are not there are not in the answer."""
         return dict(_decoded(_case_decoder, self.engine.select("cases", keys)))
