@@ -134,9 +134,12 @@ class Number(click.ParamType):
 
 
 class Moment(click.ParamType):
-    """A moment, Beijing time where no zone is said."""
+    """A moment, Beijing time where no zone is said; of these years, where they are given."""
 
     name = "TIME"
+
+    def __init__(self, years: range | None = None) -> None:
+        self.years = years
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         """The moment with its zone."""
@@ -145,9 +148,12 @@ class Moment(click.ParamType):
         from cebport.values import parse_time
 
         try:
-            return parse_time(value)
+            moment = parse_time(value)
         except ValueError:
             self.fail(say("not_a_time", value=value), param, ctx)
+        if self.years is not None and moment.year not in self.years:
+            self.fail(say("not_these_years", value=value, first=self.years[0], last=self.years[-1]), param, ctx)
+        return moment
 
 
 class Place(click.Path):
@@ -173,6 +179,13 @@ class StoreUrl(click.ParamType):
         """The URL as written."""
         if not value.startswith(("sqlite:///", "postgresql://", "postgres://")) or value == "sqlite:///":
             self.fail(say("not_a_store", value=value), param, ctx)
+        if not value.startswith("sqlite:"):
+            import psycopg
+
+            try:
+                psycopg.conninfo.conninfo_to_dict(value)
+            except (psycopg.ProgrammingError, UnicodeError):
+                self.fail(say("not_a_store", value=value), param, ctx)
         return str(value)
 
 
@@ -188,6 +201,8 @@ paths_argument = click.argument("paths", nargs=-1, required=True, type=Place(), 
 file_type = Place(folder=False)
 out_option = option("-o", "--out", type=click.Path(path_type=Path), metavar="OUT")
 on_option = option("--on", type=Moment())
+clock_option = option("--on", type=Moment(range(2010, 2100)))
+"""The clock of a run: parcels of these years; further away no day can be counted on."""
 trust_option = option("--trust", type=file_type, multiple=True, metavar="FILE")
 store_option = option("--store", type=StoreUrl(), required=True)
 keys_option = option("--keys", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE")

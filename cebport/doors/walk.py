@@ -38,7 +38,7 @@ TOTALS = ("messages", "documents", "parcels", *STATES, "receipts")
 @option("--filings", type=frame.file_type, metavar="FILE")
 @option("--profile", metavar="NAME")
 @option("--overlay", "overlays", type=frame.file_type, multiple=True, metavar="FILE")
-@frame.on_option
+@frame.clock_option
 @option("--workers", type=frame.Number(1))
 @frame.keys_option
 @frame.json_option

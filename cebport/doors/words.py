@@ -183,6 +183,7 @@ PHRASES: dict[str, Words] = {
     "bad_value": W("{name}：{what}", "{name}: {what}"),
     "no_such_file": W("文件或目录不存在：{path}", "no such file or folder: {path}"),
     "not_a_time": W("不是时刻：{value}（写法：YYYY-MM-DDThh:mm:ss）", "not a moment: {value} (written YYYY-MM-DDThh:mm:ss)"),
+    "not_these_years": W("时刻应在 {first} 年至 {last} 年之间：{value}", "a moment of the years {first} to {last} is needed: {value}"),
     "not_a_choice": W("{value} 不可用；可用的有 {choices}", "{value} is none of {choices}"),
     "not_a_number": W("不是数，或超出范围：{value}", "not a number, or out of range: {value}"),
     "not_a_share": W("应为 0 到 1 之间的比例：{value}", "a share from 0 to 1 is needed: {value}"),
