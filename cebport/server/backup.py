@@ -63,11 +63,11 @@ def backup(url: str, target: Path) -> dict[str, Any]:
                 rows[table] = rows.get(table, 0) + len(chunk)
                 out.write(_frame([table, chunk]))
             out.write(_frame(["end"]))
-        with half.open("rb+") as file:
-            seal = hashlib.file_digest(file, "sha256")
-            file.write(seal.digest())
-            file.flush()
-            os.fsync(file.fileno())
+        with half.open("rb+") as whole:
+            seal = hashlib.file_digest(whole, "sha256")
+            whole.write(seal.digest())
+            whole.flush()
+            os.fsync(whole.fileno())
         os.replace(half, target)
     except OSError as wrong:
         raise ChannelDown(note=f"backup {target}: {wrong}") from wrong

@@ -102,7 +102,10 @@ def shred(store: Store, person: str | bytes, who: str, reason: str, now: datetim
     May be ended and run again. Raises SettingsError without a name or a reason.
     """
     number = person.strip().upper() if isinstance(person, str) else ""
-    hashes = {store.vault.hash_of(number), store.vault.hash_before(number)} - {b""} if number else {bytes(person)}
+    if isinstance(person, bytes):
+        hashes = {person}
+    else:
+        hashes = {store.vault.hash_of(number), store.vault.hash_before(number)} - {b""}
     _record(store, f"shred {min(hashes).hex()}", who, reason, now)
     search = _Search(store, hashes, number)
     parcels = search.parcels()

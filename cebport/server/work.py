@@ -223,9 +223,9 @@ class Work:
             change = outcome.event.set
             if change is not None and (
                     change.payments or change.inventory or change.cancels or change.returns):
-                held = set(keys_of(before)) if before is not None else ()
+                known = frozenset(keys_of(before)) if before is not None else frozenset()
                 for business in keys_of(case):
-                    if business not in held and business not in self.owners:
+                    if business not in known and business not in self.owners:
                         self.owners[business] = key
                         self._new_keys[business] = key
         if waybill is not None:
