@@ -90,8 +90,6 @@ def clear(paths: Iterable[Path], settings: Settings, on: datetime | None = None,
     but something is set aside or could not be read.
     """
     started = time.perf_counter()
-    out = FolderOut(Path(settings.receipts))
-    out.probe()
     store = Store.open(settings.store, Path(settings.keys) if settings.keys else None)
     patience = Patience(settings.patience_seconds)
     try:
@@ -101,6 +99,8 @@ def clear(paths: Iterable[Path], settings: Settings, on: datetime | None = None,
         patience.insist(store.release_dead)
         patience.insist(store.retry_aside)
         _warn_of_refusing_all(store, settings, on)
+        out = FolderOut(Path(settings.receipts))
+        out.probe()
         before, refused_before = patience.insist(lambda: (store.totals()["parcels"], store.refusal_count()))
         runner = _Alone(store, settings, on) if settings.workers <= 1 else _Many(settings, on)
         try:
