@@ -83,7 +83,8 @@ class PostgresServer:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [self._tool("postgres"), "-D", str(self.data), "-k", str(self.folder), "-c", "listen_addresses=",
-                 "-c", "fsync=on", "-c", "full_page_writes=on", "-c", "max_connections=80",
+                 "-c", "fsync=on", "-c", "full_page_writes=on", "-c", "recovery_init_sync_method=syncfs",
+                 "-c", "max_connections=80",
                  "-c", "shared_buffers=64MB", "-c", "deadlock_timeout=200ms"],
                 cwd=self.folder, env=plain, stdout=log, stderr=log, **self._as_user())
         deadline = time.monotonic() + START_SECONDS

@@ -243,7 +243,8 @@ def test_two_runs_at_once(home: Home, calm: Calm) -> None:
 def test_the_database_server_ends_without_warning(postgres_home: Home, postgres: Any, calm: Calm) -> None:
     """PostgreSQL stops as in a crash, twice, and comes back: what it acknowledged is there, the run goes on."""
     with_keys(postgres_home, calm)
-    run = spawn_clear(postgres_home, calm.traffic.folder, [calm.traffic.messages], workers=2)
+    run = spawn_clear(postgres_home, calm.traffic.folder, [calm.traffic.messages], workers=2,
+                      patience_seconds=80)
     database = postgres_home.url.split("/")[3].split("?")[0]
     for settled in (1, 60):
         while run.poll() is None and postgres.run("SELECT count(*) FROM journal", database)[0][0] < settled:
