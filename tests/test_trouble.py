@@ -151,6 +151,7 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "text": lambda raw: b"no database at all " * 999,
     "cut": lambda raw: raw[: len(raw) // 3],
     **{f"pages-{seed}": lambda raw, seed=seed: damaged(raw, seed) for seed in (3, 7, 8, 16, 22, 26)},
+    "name": lambda raw: raw.replace(b"CREATE TABLE inbox", b"CREATE TABLE \xb4\xb4\xb4\xb4\xb4", 1),
 }
 
 

@@ -25,6 +25,8 @@ SQLITE_CACHE_KIB = 48_000
 SQLITE_BUSY_MS = 60_000
 SQLITE_CHECKPOINT_PAGES = 8_000
 DAMAGED = "the store is damaged: restore a backup"
+SQLITE_ERRORS = (sqlite3.DatabaseError, UnicodeDecodeError)
+"""What SQLite raises; in a damaged file also its own words can be no text."""
 SQLITE_DAMAGES = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 OUR_TABLE = "alembic_version"
 
@@ -93,7 +95,7 @@ class SqliteEngine:
             run(f"PRAGMA cache_size = -{SQLITE_CACHE_KIB}")
             run(f"PRAGMA wal_autocheckpoint = {SQLITE_CHECKPOINT_PAGES}")
             run("PRAGMA temp_store = MEMORY")
-        except sqlite3.DatabaseError as wrong:
+        except SQLITE_ERRORS as wrong:
             raise self.down(wrong) from wrong
 
     def close(self) -> None:
@@ -155,8 +157,8 @@ class SqliteEngine:
         if isinstance(wrong, sqlite3.IntegrityError | sqlite3.ProgrammingError | sqlite3.DataError):
             return wrong
         name, words = getattr(wrong, "sqlite_errorname", ""), str(wrong)
-        is_damaged = name.startswith(SQLITE_DAMAGES) or words.startswith(("Could not decode", "no such table"))
-        if is_damaged:
+        if isinstance(wrong, UnicodeDecodeError) or name.startswith(SQLITE_DAMAGES) or words.startswith(
+                ("Could not decode", "no such table")):
             return ChannelDown(note=f"store {self.path}: {DAMAGED} ({words})", is_final=True)
         return ChannelDown(note=f"store {self.path}: {words}", is_final=name.startswith("SQLITE_READONLY"))
 
@@ -198,7 +200,7 @@ class SqliteEngine:
         """The rows of a statement with plain parameters."""
         try:
             return self.connection.execute(self._sql[name], parameters).fetchall()
-        except sqlite3.DatabaseError as wrong:
+        except SQLITE_ERRORS as wrong:
             raise self.down(wrong) from wrong
 
     def select(self, name: str, keys: Iterable[Any]) -> list[Any]:
@@ -214,7 +216,7 @@ class SqliteEngine:
                     self._in[(name, len(chunk))] = sql
             try:
                 found += self.connection.execute(sql, chunk).fetchall()
-            except sqlite3.DatabaseError as wrong:
+            except SQLITE_ERRORS as wrong:
                 raise self.down(wrong) from wrong
         return found
 
@@ -226,7 +228,7 @@ class SqliteEngine:
         """One value of a plain statement; None when the table is not there."""
         try:
             row = self.connection.execute(sql).fetchone()
-        except sqlite3.DatabaseError as wrong:
+        except SQLITE_ERRORS as wrong:
             if "no such table" in str(wrong):
                 return None
             raise self.down(wrong) from wrong
@@ -241,7 +243,7 @@ class SqliteEngine:
         self.connection.execute("BEGIN")
         try:
             yield
-        except sqlite3.DatabaseError as wrong:
+        except SQLITE_ERRORS as wrong:
             raise self.down(wrong) from wrong
         finally:
             self._undo()
