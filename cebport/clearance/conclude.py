@@ -18,7 +18,7 @@ from cebport.clearance import books, states, tax
 from cebport.clearance.draft import Draft, day8, law_source, receipt_guid
 from cebport.clearance.match import DOCUMENT_NAMES, match, tax_total
 from cebport.clearance.match import codes as match_codes
-from cebport.clearance.parts import Bill, Hold, InventoryPart, PaymentPart, Reason, WaybillPart, case_key
+from cebport.clearance.parts import Bill, Hold, InventoryPart, PaymentPart, Reason, WaybillPart
 from cebport.clearance.receipts import BUILDERS, bill_receipt, info_of, words
 from cebport.clearance.taking import timer_in
 from cebport.faults import ERROR, INFO, WARNING
@@ -298,5 +298,3 @@ def free_documents(draft: Draft) -> None:
         draft.waybill_part = draft.said(draft.waybill_part, status=states.SENT)
     draft.link = ""
 
-
-__all__ = ["bill", "case_key", "close", "conclude", "free_documents", "refuse_inventory", "release", "say"]

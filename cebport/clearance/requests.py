@@ -22,7 +22,7 @@ from cebport.clearance.parts import (
     Reason,
     ReturnPart,
 )
-from cebport.clearance.receipts import bill_receipt, bill_state_receipt, explained
+from cebport.clearance.receipts import bill_receipt, bill_state_receipt
 from cebport.clearance.taking import admission, announce, pre_number, refuse
 from cebport.faults import ERROR
 from cebport.values import FEN, ZERO, plain
@@ -219,5 +219,3 @@ def _rebill(
             draft.timers.append(summary_timer(draft, wait_days=0))
     return draft.said(inventory, said=said)
 
-
-__all__ = ["explained", "returned_quantities", "take_cancel", "take_return"]

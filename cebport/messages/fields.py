@@ -105,7 +105,7 @@ class Report:
         self.latest14 = self.latest8 = NEVER
         if now is not None:
             self.clock = time14(now)
-            self.latest14 = time14(now + timedelta(minutes=float(self.tolerance("clock_tolerance_minutes"))))
+            self.latest14 = time14(now + timedelta(seconds=int(self.tolerance("clock_tolerance_minutes") * 60)))
             self.latest8 = self.latest14[:8]
 
     def tolerance(self, name: str) -> Decimal:

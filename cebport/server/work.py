@@ -6,7 +6,7 @@ a document at a time: ``load`` asks for everything that the messages at hand can
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from cebport.clearance.draft import Facts, Outcome
@@ -85,7 +85,7 @@ def refused_keys(event: Event) -> tuple[str, ...]:
 class Work:
     """See the module. ``year`` is the calendar year whose quota the documents touch."""
 
-    def __init__(self, store: Store, year: int, hash_pairs: Callable[[bytes], bytes] | None = None) -> None:
+    def __init__(self, store: Store, year: int) -> None:
         self.store, self.year = store, year
         self.cases: dict[str, Case] = {}
         self.waybills: dict[str, Waybill] = {}
