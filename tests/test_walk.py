@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from walks_made import (
     ON,
     Home,
@@ -25,7 +26,9 @@ from walks_made import (
     sent,
 )
 
+from cebport.clearance.parts import case_key
 from cebport.messages import envelope, wire
+from cebport.server.rebuild import check
 from cebport.server.store.store import Store
 from cebport.testing import builders
 from cebport.testing.market import city
@@ -188,6 +191,42 @@ def test_nothing_unverified_occupies_a_business_key(home: Home, tmp_path: Path) 
     ran = home.clear(tmp_path / "in")
     assert (ran.totals["closed"], ran.totals["parcels"]) == (1, 1)
     assert statuses(home.receipts, "CEB312") == ["-301020", "120", "2", "3"]
+
+
+def test_a_key_whose_document_is_gone_is_free_for_another_order(home: Home, tmp_path: Path) -> None:
+    """A payment that was deleted and an inventory that customs refused: their numbers may go into another order,
+    then belong to it, and the first order gets them back only when the second has let go."""
+    one, two = one_story(21), one_story(22)
+    number, cop_no = one.payment.head.payTransactionId, one.inventory.head.copNo
+
+    def head(document: Any, **changes: Any) -> Any:
+        return replace(document, head=replace(document.head, **changes))
+
+    wrong = head(one.inventory, buyerIdNumber=two.order.head.buyerIdNumber, buyerName=two.order.head.buyerName)
+    moved = head(two.payment, payTransactionId=number, payCode=one.payment.head.payCode)
+    steps = {
+        "01": sent("CEB411", [one.payment]), "02": sent("CEB411", [moved], guid="00000000-0000-4000-8000-0000000000A2"),
+        "03": sent("CEB411", [head(one.payment, appType="3", appTime="20261124095000")]),
+        "04": sent("CEB411", [head(moved, appTime="20261124095100")]),
+        "05": sent("CEB411", [head(one.payment, appTime="20261124095200")]),
+    }
+    put(tmp_path / "in", **steps)
+    home.clear(tmp_path / "in")
+    assert statuses(home.receipts, "CEB412") == ["-401007", "-401007", "2", "2", "2", "3", "3", "3"]
+    second = {
+        "11": sent("CEB311", [head(one.order, payTransactionId=None, payCode=None, payName=None)]),
+        "12": sent("CEB511", [one.waybill]), "13": sent("CEB621", [wrong]),
+        "14": sent("CEB411", [head(one.payment, payTransactionId=f"{number}B")]),
+        "15": sent("CEB621", [head(two.inventory, copNo=cop_no, appTime="20261124095300")]),
+        "16": sent("CEB621", [head(one.inventory, appTime="20261124095400")]),
+    }
+    put(tmp_path / "more", **second)
+    home.clear(tmp_path / "more")
+    assert statuses(home.receipts, "CEB622") == ["-621004", "100", "2", "2", "3", "3"]
+    store = home.open()
+    owners = store.owners([f"P|{number}|{one.payment.head.payCode}", f"I|{cop_no}|{one.inventory.head.agentCode}"])
+    assert set(owners.values()) == {case_key(two.order.head.orderNo, two.order.head.ebpCode)}
+    assert check(store).differences == []
 
 
 # ── subscriptions, days, requests ───────────────────────────────────────────────────────────────────────

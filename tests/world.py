@@ -356,8 +356,12 @@ class Port:
         if outcome.case is not None:
             assert_steps(before, outcome.case)
             self.cases[event.case] = outcome.case
-            for business in keys_of(outcome.case):
-                self.owners.setdefault(business, event.case)
+            lives = set(living_keys(outcome.case))
+            for business, owner in list(self.owners.items()):
+                if owner == event.case and business not in lives:
+                    del self.owners[business]
+            for business in lives:
+                assert self.owners.setdefault(business, event.case) == event.case, "two cases keep one business key"
         if outcome.waybill is not None:
             assert_waybill_steps(self.waybills.get(event.waybill), outcome.waybill)
             self.waybills[event.waybill] = outcome.waybill
@@ -598,12 +602,14 @@ def bare(record: Any) -> Any:
     return tuple(bare(one) for one in record) if isinstance(record, tuple) else record
 
 
-def keys_of(case: Case) -> Iterator[str]:
-    """Business keys that lead to a case."""
+def living_keys(case: Case) -> Iterator[str]:
+    """Business keys that a case keeps from all others."""
+    over = (states.DELETED, states.STASHED, states.GONE_BACK, states.REFUSED_100)
     for payment in case.payments:
-        yield f"P|{payment.payTransactionId}|{payment.payCode}"
-    for inventory in (*((case.inventory,) if case.inventory is not None else ()), *case.past):
-        yield f"I|{inventory.copNo}|{inventory.agentCode}"
+        if payment.status not in over:
+            yield f"P|{payment.payTransactionId}|{payment.payCode}"
+    if case.inventory is not None and case.inventory.status not in over:
+        yield f"I|{case.inventory.copNo}|{case.inventory.agentCode}"
 
 
 @lru_cache(maxsize=4096)

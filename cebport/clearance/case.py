@@ -30,7 +30,7 @@ from cebport.clearance.parts import (
 )
 from cebport.clearance.receipts import BUILDERS, words
 from cebport.clearance.requests import take_cancel, take_return
-from cebport.clearance.taking import admission, announce, pre_number, refuse, timer_in
+from cebport.clearance.taking import FREE, admission, announce, pre_number, refuse, timer_in
 from cebport.faults import ERROR
 
 
@@ -76,7 +76,7 @@ def take_payment(draft: Draft, part: PaymentPart) -> None:
     for payment in draft.payments:
         if (payment.payTransactionId, payment.payCode) == key:
             held = payment
-    if held is None and draft.facts.owner and draft.facts.owner != draft.key:
+    if (held is None or held.status in FREE) and draft.facts.owner and draft.facts.owner != draft.key:
         reason: Reason | None = Reason("KEY-EXISTS", ERROR, "payment", part.orderNo, draft.facts.owner.split("|")[0])
     else:
         reason = admission("payment", part, held, _used(draft) and held is not None and held.status == states.STORED)
@@ -166,12 +166,10 @@ def _declared_before(draft: Draft, part: InventoryPart) -> Past | None:
 def _inventory_admission(
     draft: Draft, part: InventoryPart, same: InventoryPart | None, held: InventoryPart | None
 ) -> Reason | None:
-    over = (states.DELETED, states.REFUSED_100, states.STASHED, states.GONE_BACK)
-    if same is None:
-        if draft.facts.owner and draft.facts.owner != draft.key:
-            return Reason("KEY-EXISTS", ERROR, "inventory", part.orderNo, draft.facts.owner.split("|")[0])
-        if held is not None and held.status not in over:
-            return Reason("KEY-ORDER-DECLARED", ERROR, "inventory", part.copNo, held.copNo)
+    if (same is None or same.status in FREE) and draft.facts.owner and draft.facts.owner != draft.key:
+        return Reason("KEY-EXISTS", ERROR, "inventory", part.orderNo, draft.facts.owner.split("|")[0])
+    if same is None and held is not None and held.status not in FREE:
+        return Reason("KEY-ORDER-DECLARED", ERROR, "inventory", part.copNo, held.copNo)
     change_open = states.table()["change_open"]
     in_use = same is not None and same.status not in change_open
     reason = admission("inventory", part, same, in_use)

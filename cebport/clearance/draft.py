@@ -43,7 +43,7 @@ class Numbers(Protocol):
 class Facts(Struct, frozen=True, gc=False):
     """What the decision knows besides the case.
 
-    owner: the case that holds the business key of the arriving document ("" = nobody).
+    owner: the case that keeps the business key of the arriving document with a living one ("" = nobody).
     waybill: the waybill that the document is or names. spent_fen: what the buyer's year holds so far.
     """
 

@@ -23,7 +23,7 @@ import zstandard
 
 from cebport.clearance.parts import Case, Event, Tally, Waybill, fold_case, fold_tally, fold_waybill
 from cebport.server.store.store import STATE_NUMBERS, Store, encode
-from cebport.server.work import keys_of, refused_keys
+from cebport.server.work import claimed_keys, refused_keys
 
 ROWS_A_STEP = 40
 DUMP_ROWS = 2000
@@ -98,7 +98,10 @@ class _Scratch:
             change = getattr(event, name)
             if key and change is not None:
                 record = held.get((table, key)) or self.get(table, key)
-                held[(table, key)] = fold(record, change, inbox)
+                held[(table, key)] = after = fold(record, change, inbox)
+                if table == "cases":
+                    self.base.executemany("INSERT OR REPLACE INTO keys VALUES (?, ?)",
+                                          [(business, key) for business in claimed_keys(record, after)])
         for refused in refused_keys(event):
             self.base.execute("INSERT OR IGNORE INTO refusals VALUES (?, ?)", (refused, inbox))
         for p in event.postings:
@@ -126,9 +129,6 @@ class _Scratch:
     def keep(self, held: dict[tuple[str, str], Any]) -> None:
         for (table, key), record in held.items():
             self.put(table, key, record)
-            if table == "cases":
-                self.base.executemany("INSERT OR REPLACE INTO keys VALUES (?, ?)",
-                                      [(business, key) for business in keys_of(record)])
 
 
 def check(store: Store, progress: Callable[[int], None] | None = None) -> Report:

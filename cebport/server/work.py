@@ -27,6 +27,7 @@ from cebport.clearance.parts import (
     waybill_key,
 )
 from cebport.clearance.receipts import Receipt
+from cebport.clearance.taking import FREE
 from cebport.server.store.store import Store, Writes, encode
 
 WITH_CASE = (OrderPart, PaymentPart, InventoryPart, CancelPart, ReturnPart)
@@ -54,7 +55,7 @@ def request_key(cop_no: str, invt_no: str) -> str:
 
 
 def keys_of(case: Case) -> Iterable[str]:
-    """Every business key that leads to a case: a function of the case, so a rebuild can prove the key table."""
+    """Every business key that leads to a case."""
     for payment in case.payments:
         yield payment_key(payment.payTransactionId, payment.payCode)
     held = (case.inventory,) if case.inventory is not None else ()
@@ -64,6 +65,28 @@ def keys_of(case: Case) -> Iterable[str]:
             yield declared_key(inventory.invtNo)
     for request in (*case.cancels, *case.returns):
         yield request_key(request.copNo, request.invtNo)
+
+
+def living_keys(case: Case) -> Iterable[str]:
+    """The business keys that a case keeps from others: not those of what was stashed, deleted, refused or cancelled."""
+    for payment in case.payments:
+        if payment.status not in FREE:
+            yield payment_key(payment.payTransactionId, payment.payCode)
+    inventory = case.inventory
+    if inventory is not None and inventory.status not in FREE:
+        yield inventory_key(inventory.copNo, inventory.agentCode)
+
+
+def claimed_keys(before: Case | None, after: Case) -> list[str]:
+    """The business keys that lead to this case from this step on: those it had not, and those that live again.
+
+    A function of both records, so that a rebuild can prove the key table.
+    """
+    if before is None:
+        return list(keys_of(after))
+    known, living = set(keys_of(before)), set(living_keys(before))
+    fresh = [key for key in keys_of(after) if key not in known]
+    return fresh + [key for key in living_keys(after) if key in known and key not in living]
 
 
 OWN = "~"
@@ -100,8 +123,10 @@ class Work:
         self._changed_waybills: dict[str, None] = {}
         self._changed_tallies: dict[str, None] = {}
         self._changed_quota: dict[tuple[bytes, int], None] = {}
-        self._new_keys: dict[str, str] = {}
-        self.writes = Writes([], [], [], [], [], [], [], [], [], [], [], [], [])
+        self._seen_owners: dict[str, str] = {}
+        self._claimed: dict[str, str] = {}
+        self._guarded: dict[str, None] = {}
+        self.writes = Writes(*[[] for _ in Writes._fields])
 
     # reading ----------------------------------------------------------------------------------------
 
@@ -129,7 +154,11 @@ class Work:
         self._load_cases(cases)
         self._load_waybills(waybills)
         if owners:
-            self.owners.update(self.store.owners(owners))
+            wanted = [key for key in owners if key not in self.owners]
+            found = self.store.owners(wanted)
+            self.owners.update(found)
+            self._seen_owners.update(found)
+            self._load_cases(dict.fromkeys(found.values()))
         if tallies:
             for key, tally in self.store.tallies(tallies).items():
                 self.tallies[key] = tally
@@ -196,11 +225,16 @@ class Work:
             waybill = self.waybills.get(key) or Waybill(source.logisticsNo, source.logisticsCode)
         owner = ""
         if kind is InventoryPart:
-            owner = self.owners.get(inventory_key(part.copNo, part.agentCode), "")
+            owner = self._keeper(inventory_key(part.copNo, part.agentCode))
         elif kind is PaymentPart:
-            owner = self.owners.get(payment_key(part.payTransactionId, part.payCode), "")
+            owner = self._keeper(payment_key(part.payTransactionId, part.payCode))
         inventory = part if kind is InventoryPart else case.inventory
         return Facts(self.store, waybill, self.spent(inventory), owner)
+
+    def _keeper(self, business: str) -> str:
+        """The case that keeps a business key; "" when nobody has it, or whose document it was no longer lives."""
+        owner = self.owners.get(business, "")
+        return owner if owner and business in living_keys(self.cases[owner]) else ""
 
     def spent(self, inventory: InventoryPart | None) -> int:
         """What the buyer's year holds, in fen, under the hash of today and (while keys change) the one before."""
@@ -223,11 +257,8 @@ class Work:
             change = outcome.event.set
             if change is not None and (
                     change.payments or change.inventory or change.cancels or change.returns):
-                known = frozenset(keys_of(before)) if before is not None else frozenset()
-                for business in keys_of(case):
-                    if business not in known and business not in self.owners:
-                        self.owners[business] = key
-                        self._new_keys[business] = key
+                for business in claimed_keys(before, case):
+                    self._claim(business, key)
         if waybill is not None:
             key = outcome.event.waybill
             self.waybills[key] = waybill
@@ -248,6 +279,13 @@ class Work:
         for posting in outcome.event.postings:
             postings.append((posting, inbox))
         return outcome.event
+
+    def _claim(self, business: str, key: str) -> None:
+        """A business key leads to this case now. Whose it was must stand as it was read until this is written."""
+        owner = self.owners.get(business, "")
+        if owner and owner != key:
+            self._guarded[owner] = None
+        self.owners[business] = self._claimed[business] = key
 
     def send(self, receipts: Iterable[Receipt], inbox: int, created_at: int) -> None:
         """Put receipts into the outbox: one row a type, answered message and receiver, of at most 100 documents."""
@@ -277,7 +315,10 @@ class Work:
             writes.waybills.append((self.waybills[key], self._waybill_versions.get(key, 0)))
         for key in self._changed_tallies:
             writes.tallies.append((self.tallies[key], self._tally_versions.get(key, 0)))
-        writes.keys.extend(self._new_keys.items())
+        writes.keys.extend((key, case, self._seen_owners.get(key)) for key, case in self._claimed.items())
+        writes.guards.extend(
+            (key, self._seen_versions[key]) for key in self._guarded
+            if key not in self._changed_cases and key in self._seen_versions)
         for account in self._changed_quota:
             writes.quota.append((*account, self.quota[account], self._seen_quota[account]))
         return writes

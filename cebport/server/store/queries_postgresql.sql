@@ -75,6 +75,12 @@ FROM unnest(%s::text[], %s::int[], %s::bytea[], %s::int[]) AS n (key, version, b
 WHERE tallies.key = n.key AND tallies.version = n.before;
 -- name: insert_keys
 INSERT INTO keys (key, case_key) SELECT * FROM unnest(%s::text[], %s::text[]) ON CONFLICT (key) DO NOTHING;
+-- name: update_keys
+UPDATE keys SET case_key = n.case_key FROM unnest(%s::text[], %s::text[], %s::text[]) AS n (key, case_key, before)
+WHERE keys.key = n.key AND keys.case_key = n.before;
+-- name: guard_cases
+UPDATE cases SET version = cases.version FROM unnest(%s::text[], %s::int[]) AS n (key, version)
+WHERE cases.key = n.key AND cases.version = n.version;
 -- name: put_refusals
 INSERT INTO refusals (key, inbox) SELECT * FROM unnest(%s::text[], %s::bigint[]) ON CONFLICT DO NOTHING;
 -- name: refusal_count

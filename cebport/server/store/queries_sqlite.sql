@@ -62,6 +62,10 @@ INSERT INTO tallies (key, version, blob) VALUES (?, ?, ?) ON CONFLICT (key) DO N
 UPDATE tallies SET version = ?2, blob = ?3 WHERE key = ?1 AND version = ?4;
 -- name: insert_keys
 INSERT INTO keys (key, case_key) VALUES (?, ?) ON CONFLICT (key) DO NOTHING;
+-- name: update_keys
+UPDATE keys SET case_key = ?2 WHERE key = ?1 AND case_key = ?3;
+-- name: guard_cases
+UPDATE cases SET version = version WHERE key = ? AND version = ?;
 -- name: put_refusals
 INSERT INTO refusals (key, inbox) VALUES (?, ?) ON CONFLICT DO NOTHING;
 -- name: refusal_count

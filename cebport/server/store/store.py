@@ -105,7 +105,8 @@ class Writes(NamedTuple):
     cases: list[tuple[Case, int]]
     waybills: list[tuple[Waybill, int]]
     tallies: list[tuple[Tally, int]]
-    keys: list[tuple[str, str]]
+    keys: list[tuple[str, str, str | None]]
+    guards: list[tuple[str, int]]
     quota: list[tuple[bytes, int, int, int | None]]
     postings: list[tuple[Posting, int]]
     journal: list[tuple[int, int, str, str, int, bytes]]
@@ -281,7 +282,9 @@ class Store:
             for w, before in writes.waybills])
         self._versioned("tallies", [
             (f"{t.copNo}|{t.operatorCode}", t.version, encode(t), before or None) for t, before in writes.tallies])
-        self._versioned("keys", [(key, case, None) for key, case in writes.keys])
+        self._versioned("keys", writes.keys)
+        if writes.guards and many("guard_cases", sorted(writes.guards)) != len(writes.guards):
+            raise StoreConflict(note="a case whose key was taken over is no longer as it was read")
         self._versioned("quota", writes.quota)
         many("post", [(p.document, p.line, p.kind, p.account, p.amount_fen, inbox) for p, inbox in writes.postings])
         many("journal", writes.journal)
