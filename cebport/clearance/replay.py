@@ -1,0 +1,119 @@
+"""Deciding again (重演): what a replay takes from a stored event, and the columns in which its answer is told.
+
+A stored event holds the document that caused it with what the decision wrote on it; ``document_of`` takes that off
+again, so that the same decision core can be asked anew, and ``numbers_of`` says which numbers it was given then, so
+that it is given the same ones now. Nothing here reads a store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from cebport.clearance.parts import (
+    CancelPart,
+    Event,
+    InventoryPart,
+    OrderPart,
+    PaymentPart,
+    Reason,
+    ReturnPart,
+    SignedForPart,
+    TallyPart,
+    WaybillPart,
+)
+
+# ── what a stored event knows ───────────────────────────────────────────────────────────────────────────
+
+PLAIN: dict[str, Any] = {"status": 0, "said": 0}
+WRITTEN_ON: dict[type, dict[str, Any]] = {
+    OrderPart: PLAIN,
+    PaymentPart: PLAIN,
+    WaybillPart: PLAIN,
+    SignedForPart: PLAIN,
+    InventoryPart: {**PLAIN, "preNo": "", "invtNo": ""},
+    CancelPart: {**PLAIN, "preNo": ""},
+    ReturnPart: {**PLAIN, "preNo": ""},
+    TallyPart: {**PLAIN, "preNo": "", "rkdNo": ""},
+}
+"""Kind of part -> the fields that the decision fills in, as they are when the document arrives."""
+
+
+def parts_of(event: Event) -> Iterator[Any]:
+    """Every part that an event sets."""
+    change, road = event.set, event.waybill_set
+    if change is not None:
+        for part in (change.order, change.inventory):
+            if part is not UNSET and part is not None:
+                yield part
+        for group in (change.payments, change.cancels, change.returns):
+            if group is not UNSET:
+                yield from group
+    if road is not None:
+        for part in (road.part, road.signed_for):
+            if part is not UNSET and part is not None:
+                yield part
+    if event.tally_set is not None:
+        yield event.tally_set
+
+
+def document_of(event: Event, inbox: int) -> Any | None:
+    """The document that caused an event, as it arrived; None where the event does not hold it (it was refused)."""
+    index = event.index
+    for part in parts_of(event):
+        if part.inbox == inbox and part.index == index:
+            return replace(part, **WRITTEN_ON[type(part)])
+    return None
+
+
+def carried(event: Event) -> tuple[Reason, ...]:
+    """What was found before the decision (signature, field rules): such reasons bring their own words."""
+    return tuple([reason for reason in event.why if reason.words is not None])
+
+
+# ── what a replay tells ─────────────────────────────────────────────────────────────────────────────────
+
+
+class Column(NamedTuple):
+    """A figure of the answer: its name, the link of the chain that it belongs to, its name in words, how it comes
+    about. filled: whether a replay fills it already; a part that cannot be replayed yet says so here."""
+
+    name: str
+    link: str
+    zh: str
+    en: str
+    how: str
+    unit: str = "parcels"
+    filled: bool = True
+
+
+LINKS = ("customs", "taxation", "inspection", "forex")
+COLUMNS: tuple[Column, ...] = (
+    Column("parcels", "customs", "包裹", "parcels", "cases that either world has"),
+    Column("released", "customs", "放行", "released", "state released or closed"),
+    Column("refused", "customs", "退单", "refused", "state refused; the reasons in dimension reason"),
+    Column("waiting", "customs", "等待", "waiting", "state waiting: documents, a tally or an answer lack"),
+    Column("cancelled", "customs", "撤销", "cancelled", "state cancelled"),
+    Column("returned", "customs", "退货", "returned", "state returned"),
+    Column("full_tax", "customs", "超限额全额征税", "taxed in full over a limit", "reason LAW-FULL-TAX"),
+    Column("value", "customs", "放行货值", "value released", "goods, freight and insurance of released parcels", "cny"),
+    Column("buyers", "customs", "购买人", "buyers", "buyers with an inventory", "buyers"),
+    Column("buyers_at_limit", "customs", "触及年度限额的购买人", "buyers at their year's limit",
+           "buyers with an inventory that the year's limit refused or taxed in full", "buyers"),
+    Column("clearance_hours", "customs", "平均通关时间", "mean clearance time",
+           "declaration of the inventory to its release, mean of the released", "hours"),
+    Column("duty", "taxation", "关税", "duty", "bills that stand, by their lines", "cny"),
+    Column("vat", "taxation", "增值税", "VAT", "bills that stand, by their lines", "cny"),
+    Column("consumption", "taxation", "消费税", "consumption tax", "bills that stand, by their lines", "cny"),
+    Column("tax", "taxation", "税款合计", "tax in all", "duty + VAT + consumption tax", "cny"),
+    Column("guarantee", "taxation", "担保占用", "guarantee taken", "tax secured at one moment, its peak", "cny", False),
+    Column("inspections", "inspection", "查验", "inspections", "parcels selected for inspection", "parcels", False),
+    Column("desk_load", "inspection", "人工审核量", "desk load", "answers that officers must give", "answers", False),
+    Column("foreign_exchange", "forex", "外汇收付", "foreign exchange", "payments to be reconciled", "cny", False),
+)
+"""Every figure of a what-if, in the order of the report. A part of the port that becomes replayable fills its own."""
+DIMENSIONS = ("all", "place", "mode", "day", "goods", "reason", "guarantor")
+"""What figures are split by. goods: the first eight digits of the goods code; reason: the rule."""
