@@ -27,23 +27,23 @@ def fen(amount: Decimal) -> Decimal:
     return amount.quantize(FEN, ROUND_HALF_UP)
 
 
-def spread(total: Decimal, weights: Sequence[Decimal]) -> list[Decimal]:
+def spread(total: Decimal, weights: Sequence[Decimal], remainder: str = "largest") -> list[Decimal]:
     """Split ``total`` (CNY) by ``weights``, each share to the fen, their sum exactly ``total``.
 
-    Shares are rounded half up; what remains, over or under, goes to the largest weight, ties to the first
-    (运费、保费按总价分摊). Where that would take a share below zero, shares are cut instead of rounded.
-    Weights of zero everywhere: all of it to the first.
+    Shares are rounded half up (运费、保费按总价分摊); what remains, over or under, goes to the largest weight, ties to
+    the first, or (``remainder`` "last") to the last one. Where that would take a share below zero, shares are cut
+    instead of rounded. Weights of zero everywhere: all of it to the first.
     """
     whole = sum(weights, ZERO)
     if not weights:
         return []
     if not whole:
         return [total, *([ZERO] * (len(weights) - 1))]
-    largest = max(range(len(weights)), key=weights.__getitem__)
+    taker = len(weights) - 1 if remainder == "last" else max(range(len(weights)), key=weights.__getitem__)
     for rounding in (ROUND_HALF_UP, ROUND_DOWN):
         shares = [(total * weight / whole).quantize(FEN, rounding) for weight in weights]
-        shares[largest] += total - sum(shares, ZERO)
-        if shares[largest] >= 0:
+        shares[taker] += total - sum(shares, ZERO)
+        if shares[taker] >= 0:
             break
     return shares
 

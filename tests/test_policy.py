@@ -46,7 +46,7 @@ VALUES = [
     ("tax.share_over", "CN", "2026-01-01", Decimal("1.00")),
     ("tax.small_tax_waiver_cny", "CN", "2016-04-08", Decimal(0)),
     ("tax.rounding", "CN", "2013-07-01", {"unit": Decimal("0.01"), "mode": "half_up", "level": "line"}),
-    ("tax.freight_split", "CN", "2026-01-01", "total_price"),
+    ("tax.freight_split", "CN", "2026-01-01", {"by": "total_price", "fees": "each", "remainder": "largest"}),
     ("tax.over_limit", "CN", "2018-12-31",
      {"single_one_item": "full_tax", "single_other": "full_tax", "year": "full_tax", "counts_in_year": False}),
     ("tax.over_limit", "CN", "2019-01-01",

@@ -202,18 +202,77 @@ def test_every_postal_class_of_ours_is_one_of_a_schedule() -> None:
         assert set(default) & set(law.at(day)["postal.band_of_goods"])
 
 
-def test_a_clerk_reads_the_sum() -> None:
+def test_the_trail_says_how_each_line_was_reckoned() -> None:
     law = Policy.load()
     lines = [line("4202119090", "1000"), line("2208300000", "200", gnum=2, qty1="0.7", unit1="095")]
-    view = law.at(NOW, PLACE)
-    made = tax.assess(lines, Decimal(0), Decimal(0), view, full=False)
-    assert tax.explained(made, view, full=False) == [
-        "1 4202119090: V 1000; D 0; C 0; VAT 91 (x 0.7)", "2 2208300000: V 200; D 0; C 35.56; VAT 22.82 (x 0.7)"]
-    made = tax.assess(lines[:1], Decimal(0), Decimal(0), view, full=True)
-    assert tax.explained(made, view, full=True) == ["1 4202119090: V 1000; D 60; C 0; VAT 137.8 (x 1)"]
-    postal = law.at(POSTAL, PLACE)
-    made = tax.assess(lines[:1], Decimal(0), Decimal(0), postal, full=False)
-    assert tax.explained(made, postal, full=False) == ["1 4202119090: V 1000; T 100"]
+    trail: list[tax.Worked] = []
+    tax.assess(lines, Decimal(12), Decimal(6), law.at(NOW, PLACE), full=True, trail=trail)
+    bag, whisky = trail
+    assert (bag.value, bag.freight, bag.insured_fee) == (Decimal("1015"), Decimal("10"), Decimal("5"))
+    assert (bag.mfn, bag.vat, bag.rate) == (Decimal("0.06"), Decimal("0.13"), 0)
+    assert (bag.vat_topic, bag.rule) == ("vat.standard", "")
+    assert bag.taxes == (Decimal("60.90"), Decimal("139.867"), 0)
+    assert (whisky.value, whisky.rate, whisky.by_quantity) == (Decimal("203"), Decimal("0.20"), Decimal("0.6384"))
+    assert (whisky.rule, whisky.taxes[0]) == ("spirits", Decimal("20.3"))
+    trail.clear()
+    tax.assess(lines[:1], Decimal(0), Decimal(0), law.at(POSTAL, PLACE), full=False, trail=trail)
+    assert [(one.band, one.goods_class, one.taxes[0]) for one in trail] == [("A", "shoes_bags", Decimal(100))]
+
+
+HOW = {"unit": "0.01", "mode": "half_up", "level": "line"}
+SPLIT = {"by": "total_price", "fees": "each", "remainder": "largest"}
+
+
+def test_apportionment_and_rounding_are_rows() -> None:
+    """Three lines of 3.33 at 9.1 %: 0.30303 each, 0.90909 together. Fees of 0.02 and 0.02 over three equal lines."""
+    lines = [line("4202119090", "3.33", gnum=n) for n in (1, 2, 3)]
+
+    def made(fee: str = "0", **law: Any) -> tax.Assessment:
+        view = rows({f"tax.{name}": value for name, value in law.items()}).at(NOW, PLACE)
+        return tax.assess(lines, Decimal(fee), Decimal(fee), view, full=False)
+
+    assert [one.vat for one in made().lines] == [Decimal("0.30")] * 3 and made().vat == Decimal("0.90")
+    head = made(rounding={**HOW, "level": "head"})
+    assert [one.vat for one in head.lines] == [Decimal("0.31"), Decimal("0.30"), Decimal("0.30")]
+    assert head.vat == Decimal("0.91") and head.duty == head.consumption == 0
+    whole = made(rounding={**HOW, "unit": "1", "level": "head"})
+    assert [one.vat for one in whole.lines] == [1, 0, 0]
+    for split, shares in (({}, ("3.33", "3.35", "3.35")), ({"remainder": "last"}, ("3.35", "3.35", "3.33")),
+                          ({"fees": "together"}, ("3.35", "3.34", "3.34"))):
+        found = made("0.02", freight_split={**SPLIT, **split})
+        assert [one.dutiable for one in found.lines] == [Decimal(share) for share in shares], split
+
+
+def test_rates_given_with_a_line_go_before_the_tables() -> None:
+    view = Policy.load().at(NOW, PLACE)
+    whisky = line("2208300000", "200", qty1="0.7", unit1="095")
+
+    def made(one: Any = whisky, *, full: bool = False, **rates: str) -> tax.Assessment:
+        own = tax.Rates(**{name: Decimal(rate) for name, rate in rates.items()})
+        return tax.assess([one], Decimal(0), Decimal(0), view, full=full, given=[own])
+
+    assert made().total == Decimal("58.38"), "nothing given: as the tables say"
+    assert made(vat="0.17", consumption="0").total == Decimal("23.80")
+    found = made(consumption_specific="2")
+    assert (found.consumption, found.vat) == (Decimal("0.98"), Decimal("18.33"))
+    found = made(consumption="0.20", consumption_specific="0.912")
+    assert (found.consumption, found.vat) == (Decimal("35.56"), Decimal("22.82"))
+    assert made(mfn="0.5", consumption="0", full=True).duty == Decimal("100.00")
+    by_piece = line("9999999999", "200", qty="3", unit="011")
+    found = made(by_piece, vat="0.13", consumption_specific="2")
+    assert (found.consumption, found.reasons) == (Decimal("4.20"), ())
+    by_first_unit = line("9999999999", "200", qty="3", unit="011", qty1="5", unit1="035")
+    assert made(by_first_unit, vat="0.13", consumption_specific="2").consumption == Decimal("7.00")
+    assert [reason.rule for reason in made(by_piece, mfn="0.1").reasons] == ["LAW-TARIFF-UNKNOWN"]
+    assert made(by_piece, vat="0.13", consumption="0", full=True).missing == ("9999999999",)
+
+
+@pytest.mark.parametrize("cents", [5, 15, 35, 85, 1235])
+def test_half_a_fen_is_met_exactly(cents: int) -> None:
+    """30 % inside the price, 70 % of it due: V x 0.30 exactly, so 0.05 is half a fen above 0.01 and rounds up."""
+    view = rows({"consumption.golf": {"kind": "ad_valorem", "rate": "0.30"}}).at(NOW, PLACE)
+    made = tax.assess([line("9506320000", str(Decimal(cents) / 100))], Decimal(0), Decimal(0), view, full=False)
+    assert made.consumption == Decimal((cents * 3 + 5) // 10) / 100
 
 
 def test_spread_by_hand() -> None:

@@ -1,10 +1,15 @@
 """Tax of one inventory (跨境电商综合税、行邮税): dutiable value, apportionment, duty, consumption tax, VAT, share.
 
-Per line: dutiable = total price + its share of freight and insurance; consumption tax is inside the
-price (从价 (V + D) / (1 - r) x r, 从量 q x u, 复合 both); VAT base = V + duty + the full consumption tax;
-inside the limits duty is 0 and 70 % of the other two is due. Every figure to the fen by line, the head is
-the sum of lines. On days of the postal tax (行邮税) a line bears the rate of its band on its price instead, told
-as duty. All rates come from the view of the day and place.
+A line's dutiable value V = total price + its share of freight and of insurance. With the duty D, the rate r and
+the tax by quantity q of its consumption tax (从价、从量、复合) and the VAT rate v, the statutory taxes are
+
+    consumption tax  C = (V + D + q) / (1 - r) x r + q  =  ((V + D) x r + q) / (1 - r)
+    VAT                = (V + D + C) x v                =  (V + D + q) x v / (1 - r)
+
+Each is reckoned without rounding, multiplied by the share of the day (inside the limits no duty and 70 % of the
+other two), and rounded once; the head is the sum of lines. How fees are split and amounts rounded are rows
+(``tax.freight_split``, ``tax.rounding``). On days of the postal tax (行邮税) a line bears the rate of its band on its
+price instead, told as duty. All rates come from the view of the day and place.
 
 >>> inside_limits(Decimal(4999), 0, {"single": Decimal(5000), "year": Decimal(26000)})
 True
@@ -13,7 +18,7 @@ True
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
@@ -27,6 +32,9 @@ from cebport.values import ZERO, fen, plain, spread
 ONE = Decimal(1)
 INSIDE, FULL_TAX, REFUSE = "inside", "full_tax", "refuse"
 POSTAL = "postal"
+HEAD, EACH = "head", "each"
+ROUNDINGS = {"half_up": ROUND_HALF_UP}
+"""Modes of ``tax.rounding`` -> how Decimal does it."""
 # statutory units that measure what a threshold per millilitre or gram, or per piece, is counted in
 GRAMS_OR_ML = {"035": Decimal(1000), "036": ONE, "095": Decimal(1000), "096": ONE}
 LITRES = {"095": ONE, "096": Decimal("0.001")}
@@ -42,6 +50,42 @@ class Treatment(Struct, frozen=True, gc=False):
     value: Decimal
     limit: Decimal
     spent: Decimal
+
+
+class Rates(Struct, frozen=True, gc=False):
+    """Rates that somebody gives for a line; None = the tables say.
+
+    mfn, vat, consumption: fractions. consumption_specific: CNY a litre where the line counts litres, else a first
+    statutory unit, else a dealt unit; with ``consumption`` beside it the tax is compound, alone it is specific.
+    band: band of the postal tax (行邮税税档).
+    """
+
+    mfn: Decimal | None = None
+    vat: Decimal | None = None
+    consumption: Decimal | None = None
+    consumption_specific: Decimal | None = None
+    band: str | None = None
+
+
+class Worked(Struct, frozen=True, gc=False):
+    """How one line was reckoned: what an explanation needs, amounts as they were before rounding.
+
+    rates: mfn, VAT rate, consumption rate r and tax by quantity q; postal: the rate of the band. vat_topic, rule:
+    the rows of the law that gave VAT and consumption tax ("" = given, or none).
+    """
+
+    value: Decimal
+    freight: Decimal
+    insured_fee: Decimal
+    mfn: Decimal | None
+    vat: Decimal
+    rate: Decimal
+    by_quantity: Decimal
+    taxes: tuple[Decimal, Decimal, Decimal]
+    vat_topic: str = ""
+    rule: str = ""
+    band: str = ""
+    goods_class: str = ""
 
 
 class Assessment(Struct, frozen=True, gc=False):
@@ -114,57 +158,139 @@ def _postal_treatment(lines: Sequence[Line], value: Decimal, spent: Decimal, vie
     return Treatment(INSIDE, "", value, order or ZERO, spent)
 
 
-def assess(lines: Sequence[Line], freight: Decimal, insured_fee: Decimal, view: Any, *, full: bool) -> Assessment:
+def assess(lines: Sequence[Line], freight: Decimal, insured_fee: Decimal, view: Any, *, full: bool,
+           given: Sequence[Rates | None] | None = None, trail: list[Worked] | None = None) -> Assessment:
     """The tax of an inventory under the law of ``view``; ``full``: the limits sent it to full taxation.
 
     Amounts in CNY. A goods code that the loaded tariff lacks is taxed at the view's default VAT rate with
     no consumption tax and is warned of; where its MFN duty is needed it is named in ``missing``. A provisional
-    rate (暂定税率) comes before the MFN rate.
+    rate (暂定税率) comes before the MFN rate. given: rates of a line that go before the tables. trail: gets how each
+    line was reckoned.
     """
     if view["tax.regime"] == POSTAL:
-        return _assess_postal(lines, view)
+        return assess_postal(lines, view, given=given, trail=trail)
     share = view["tax.share_over" if full else "tax.share_within"]
     duty_share = ONE if full else view["tax.duty_share_within"]
-    fees = freight + insured_fee
-    shares = spread(fen(fees), [line.total for line in lines]) if fees else None
+    shares = fee_shares(lines, freight, insured_fee, view) if freight or insured_fee else None
+    rounding = view["tax.rounding"]
+    unit, mode = rounding["unit"], ROUNDINGS[rounding["mode"]]
     made: list[BillLine] = []
+    exact: list[tuple[Decimal, Decimal, Decimal]] | None = [] if rounding["level"] == HEAD else None
     reasons: list[Reason] = []
     missing: list[str] = []
-    sums = [ZERO, ZERO, ZERO]
+    duties = vats = consumptions = ZERO
     for at, line in enumerate(lines):
-        value = fen(line.total + shares[at]) if shares else fen(line.total)
+        value = fen(line.total + shares[0][at] + shares[1][at]) if shares else fen(line.total)
         row = view.tariff(line.gcode)
-        if row is None:
-            reasons.append(Reason("LAW-TARIFF-UNKNOWN", "warning", f"CEB621/gnum={line.gnum}/gcode", line.gcode))
-        mfn = None
+        own = given[at] if given is not None else None
+        if own is not None or row is None:
+            mfn, vat_rate, rule, vat_topic = _unlisted(line, row, own, view, reasons)
+        else:
+            mfn = (row.mfn if row.provisional is None else row.provisional) if duty_share else None
+            vat_topic = "vat.reduced" if row.vat == "r" else "vat.standard"
+            vat_rate = view[vat_topic]
+            rule = row.consumption
+            if line.unit1 and row.unit1 and line.unit1 != row.unit1:
+                reasons.append(_at(line, "LAW-UNIT", "unit1", line.unit1, row.unit1))
+        rate = by_quantity = ZERO
+        if rule is not None:
+            rate, by_quantity = _by_rule(line, value, view.get("consumption." + rule), reasons, missing)
+        elif own is not None:
+            rate, by_quantity = _by_gift(line, own)
+        base, duty = value, ZERO
         if duty_share:
-            if row is not None:
-                mfn = row.mfn if row.provisional is None else row.provisional
             if mfn is None:
                 missing.append(line.gcode)
-                reasons.append(Reason("LAW-RATE-MISSING", WARNING, f"CEB621/gnum={line.gnum}/gcode", line.gcode))
-        duty = fen(value * mfn) if mfn else ZERO
-        if row is not None:
-            if line.unit1 and row.unit1 and line.unit1 != row.unit1:
-                reasons.append(Reason("LAW-UNIT", WARNING, f"CEB621/gnum={line.gnum}/unit1", line.unit1, row.unit1))
-            if row.consumption and _lacks_quantity(line, view.get("consumption." + row.consumption)):
-                reasons.append(Reason("LAW-QUANTITY-MISSING", WARNING, f"CEB621/gnum={line.gnum}/qty1",
-                                      f"{line.unit1} {line.unit2}".strip(), "095"))
-                missing.append(line.gcode)
-        kind = row.vat if row is not None else view["tariff.unknown_vat"]
-        vat_rate = view["vat.reduced"] if kind == "r" else view["vat.standard"]
-        whole = consumption_tax(line, value, duty, view.get("consumption." + row.consumption)) if (
-            row is not None and row.consumption
-        ) else ZERO
-        vat = fen((value + duty + whole) * vat_rate * share)
-        due_consumption = fen(whole * share) if whole else ZERO
-        duty = fen(duty * duty_share) if duty else ZERO
-        made.append(BillLine(line.gnum, line.gcode, value, duty, vat, due_consumption))
-        sums[0] += duty
-        sums[1] += vat
-        sums[2] += due_consumption
-    assessed = Assessment(tuple(made), sums[0], sums[1], sums[2], tuple(reasons), tuple(missing))
+                reasons.append(_at(line, "LAW-RATE-MISSING", "gcode", line.gcode))
+            elif mfn:
+                duty = value * mfn * duty_share
+                base = value + duty
+        if by_quantity or rate:
+            consumption = (base * rate + by_quantity) * share / (ONE - rate)
+            vat = (base + by_quantity) * vat_rate * share / (ONE - rate)
+        else:
+            consumption, vat = ZERO, base * vat_rate * share
+        if trail is not None:
+            fees = (shares[0][at], shares[1][at]) if shares else (ZERO, ZERO)
+            trail.append(Worked(value, *fees, mfn, vat_rate, rate, by_quantity, (duty, vat, consumption),
+                                vat_topic, rule or ""))
+        if exact is not None:
+            exact.append((duty, vat, consumption))
+        duty = duty.quantize(unit, mode) if duty else ZERO
+        vat = vat.quantize(unit, mode)
+        consumption = consumption.quantize(unit, mode) if consumption else ZERO
+        made.append(BillLine(line.gnum, line.gcode, value, duty, vat, consumption))
+        duties += duty
+        vats += vat
+        consumptions += consumption
+    assessed = Assessment(tuple(made), duties, vats, consumptions, tuple(reasons), tuple(missing))
+    if exact:
+        assessed = _by_head(assessed, exact, unit, mode)
     return _waived(assessed, view["tax.small_tax_waiver_cny"])
+
+
+def _at(line: Line, rule: str, field: str, found: str, expected: str = "") -> Reason:
+    """A warning about one field of a line."""
+    return Reason(rule, WARNING, f"CEB621/gnum={line.gnum}/{field}", found, expected)
+
+
+def fee_shares(lines: Sequence[Line], freight: Decimal, insured_fee: Decimal,
+               view: Any) -> tuple[Sequence[Decimal], Sequence[Decimal]]:
+    """What each line bears of the freight and of the insurance (运费、保费分摊), to the fen, by the row of the day.
+
+    Where the row splits both together the shares of the sum are told as freight.
+    """
+    how = view["tax.freight_split"]
+    totals = [line.total for line in lines]
+    nothing = [ZERO] * len(totals)
+    if how["fees"] == EACH:
+        return (spread(fen(freight), totals, how["remainder"]) if freight else nothing,
+                spread(fen(insured_fee), totals, how["remainder"]) if insured_fee else nothing)
+    return spread(fen(freight + insured_fee), totals, how["remainder"]), nothing
+
+
+def _unlisted(line: Line, row: Any, own: Rates | None, view: Any,
+              reasons: list[Reason]) -> tuple[Decimal | None, Decimal, str | None, str]:
+    """MFN rate, VAT rate, class of consumption tax and VAT topic of a line with rates of its own, or of goods that
+    the tariff lacks."""
+    own = own or Rates()
+    told = own.consumption is not None or own.consumption_specific is not None
+    if row is None and (own.vat is None or not told):
+        reasons.append(_at(line, "LAW-TARIFF-UNKNOWN", "gcode", line.gcode))
+    mfn = own.mfn
+    if mfn is None and row is not None:
+        mfn = row.mfn if row.provisional is None else row.provisional
+    topic = ""
+    if own.vat is None:
+        kind = row.vat if row is not None else view["tariff.unknown_vat"]
+        topic = "vat.reduced" if kind == "r" else "vat.standard"
+    rule = row.consumption if row is not None and not told else None
+    return mfn, view[topic] if topic else own.vat, rule, topic
+
+
+def _by_gift(line: Line, own: Rates) -> tuple[Decimal, Decimal]:
+    """Rate and tax by quantity of a consumption tax that was given with the line."""
+    by_quantity = ZERO
+    if own.consumption_specific:
+        counted = quantity(line, LITRES) or line.qty1 or line.qty
+        by_quantity = counted * own.consumption_specific
+    return own.consumption or ZERO, by_quantity
+
+
+def _by_head(made: Assessment, exact: Sequence[tuple[Decimal, ...]], unit: Decimal, mode: str) -> Assessment:
+    """The same, each tax rounded once for the whole; what the lines are off by goes to the one with most of it."""
+    columns = []
+    for at, rounded in enumerate(zip(*[(line.duty, line.vat, line.consumption) for line in made.lines], strict=True)):
+        column = list(rounded)
+        amounts = [taxes[at] for taxes in exact]
+        off = sum(amounts, ZERO).quantize(unit, mode) - sum(column, ZERO)
+        column[max(range(len(column)), key=amounts.__getitem__)] += off
+        columns.append(column)
+    lines = tuple([
+        BillLine(line.gnum, line.gcode, line.dutiable, duty, vat, consumption)
+        for line, duty, vat, consumption in zip(made.lines, *columns, strict=True)])
+    duty, vat, consumption = (sum(column, ZERO) for column in columns)
+    return Assessment(lines, duty, vat, consumption, made.reasons, made.missing)
 
 
 def _waived(made: Assessment, waiver: Decimal | None) -> Assessment:
@@ -176,17 +302,28 @@ def _waived(made: Assessment, waiver: Decimal | None) -> Assessment:
     return Assessment(lines, ZERO, ZERO, ZERO, (*made.reasons, reason), made.missing)
 
 
-def _assess_postal(lines: Sequence[Line], view: Any) -> Assessment:
+def assess_postal(lines: Sequence[Line], view: Any, *, given: Sequence[Rates | None] | None = None,
+                  trail: list[Worked] | None = None) -> Assessment:
     """行邮税: the price of each line x the rate of its band, told as duty; a small sum is waived as a whole."""
+    rounding, bands = view["tax.rounding"], view["postal.bands"]
     made: list[BillLine] = []
     reasons: list[Reason] = []
-    for line in lines:
+    for at, line in enumerate(lines):
         value = fen(line.total)
-        name, known = postal_class(line, value, view)
-        if not known:
-            reasons.append(Reason("LAW-POSTAL-CLASS", WARNING, f"CEB621/gnum={line.gnum}/gcode", line.gcode, name))
-        band = view["postal.band_of_goods"][name][0]
-        made.append(BillLine(line.gnum, line.gcode, value, fen(value * view["postal.bands"][band]), ZERO, ZERO))
+        own = given[at] if given is not None else None
+        if own is not None and own.band is not None:
+            name, band = "", own.band
+        else:
+            name, known = postal_class(line, value, view)
+            if not known:
+                reasons.append(_at(line, "LAW-POSTAL-CLASS", "gcode", line.gcode, name))
+            band = view["postal.band_of_goods"][name][0]
+        tax = value * bands[band]
+        if trail is not None:
+            trail.append(Worked(value, ZERO, ZERO, None, bands[band], ZERO, ZERO, (tax, ZERO, ZERO),
+                                band=band, goods_class=name))
+        made.append(BillLine(line.gnum, line.gcode, value,
+                             tax.quantize(rounding["unit"], ROUNDINGS[rounding["mode"]]), ZERO, ZERO))
     tax = sum((line.duty for line in made), ZERO)
     return _waived(Assessment(tuple(made), tax, ZERO, ZERO, tuple(reasons), ()), view["postal.waiver_cny"])
 
@@ -226,27 +363,26 @@ def _is_dear(line: Line, value: Decimal, row: Mapping[str, Any], view: Any) -> b
     return bool(rule) and rule["kind"] != "none" and _over_threshold(line, value, rule)
 
 
-def _lacks_quantity(line: Line, rule: Mapping[str, Any] | None) -> bool:
-    """Whether a tax by the litre has no litres to count: nobody's tax becomes nothing by leaving them out."""
-    return bool(rule) and rule["kind"] in ("specific", "compound") and not quantity(line, LITRES)  # type: ignore[index]
+def _by_rule(line: Line, value: Decimal, rule: Mapping[str, Any] | None, reasons: list[Reason],
+             missing: list[str]) -> tuple[Decimal, Decimal]:
+    """Rate and tax by quantity that a row of the consumption tax lays on a line (消费税); none = (0, 0).
 
-
-def consumption_tax(line: Line, value: Decimal, duty: Decimal, rule: Mapping[str, Any] | None) -> Decimal:
-    """The full consumption tax of one line (消费税), unrounded, before the share. ``value`` is dutiable, CNY."""
+    A tax by the litre that has no litres to count is named: nobody's tax becomes nothing by leaving them out.
+    """
     if not rule or rule["kind"] == "none" or not _over_threshold(line, value, rule):
-        return ZERO
+        return ZERO, ZERO
     rate = rule.get("rate") or ZERO
-    per_quantity = ZERO
-    if rule["kind"] in ("specific", "compound"):
-        litres = quantity(line, LITRES)
-        amount = rule.get("amount")
-        if amount is None:
-            dear = litres and value / litres >= rule["split_price"]
-            amount = rule["amount_high"] if dear else rule["amount_low"]
-        per_quantity = litres * amount
-    if rule["kind"] == "specific":
-        return per_quantity
-    return (value + duty + per_quantity) / (ONE - rate) * rate + per_quantity
+    if rule["kind"] == "ad_valorem":
+        return rate, ZERO
+    litres = quantity(line, LITRES)
+    if not litres:
+        reasons.append(_at(line, "LAW-QUANTITY-MISSING", "qty1", f"{line.unit1} {line.unit2}".strip(), "095"))
+        missing.append(line.gcode)
+    amount = rule.get("amount")
+    if amount is None:
+        dear = litres and value >= rule["split_price"] * litres
+        amount = rule["amount_high"] if dear else rule["amount_low"]
+    return (rate if rule["kind"] == "compound" else ZERO), litres * amount
 
 
 def _over_threshold(line: Line, value: Decimal, rule: Mapping[str, Any]) -> bool:
@@ -260,14 +396,13 @@ def _over_threshold(line: Line, value: Decimal, rule: Mapping[str, Any]) -> bool
     if per_mass is not None:
         sheets = quantity(line, SHEETS) if per_piece is not None else ZERO
         if sheets:
-            return value / sheets >= per_piece
+            return value >= per_piece * sheets
         mass = quantity(line, GRAMS_OR_ML)
         if mass:
-            return value / mass >= per_mass
+            return value >= per_mass * mass
         if per_piece is None:
             return False
-    pieces = quantity(line, PIECES) or line.qty
-    return not pieces or value / pieces >= per_piece
+    return value >= per_piece * (quantity(line, PIECES) or line.qty)
 
 
 def quantity(line: Line, units: Mapping[str, Decimal]) -> Decimal:
@@ -276,15 +411,3 @@ def quantity(line: Line, units: Mapping[str, Decimal]) -> Decimal:
         if unit in units and amount:
             return amount * units[unit]
     return ZERO
-
-
-def explained(made: Assessment, view: Any, *, full: bool) -> list[str]:
-    """The sum, step by step, as a clerk would write it: one text a line."""
-    if view["tax.regime"] == POSTAL:
-        return [f"{line.gnum} {line.gcode}: V {plain(line.dutiable)}; T {plain(line.duty)}" for line in made.lines]
-    share = plain(view["tax.share_over" if full else "tax.share_within"])
-    return [
-        f"{line.gnum} {line.gcode}: V {plain(line.dutiable)}; D {plain(line.duty)}; "
-        f"C {plain(line.consumption)}; VAT {plain(line.vat)} (x {share})"
-        for line in made.lines
-    ]

@@ -175,9 +175,10 @@ def basket_tax(basket: Sequence[Item], fees: Fees, day: date, *, full: bool = Fa
     """The tax that the seller collects with an order (代收税款), CNY. full: above the single limit."""
     rates = season(day)
     totals = [cny(item.price * item.qty) for item in basket]
-    if fees.freight or fees.insured:
-        shares = spread(cny(fees.freight + fees.insured), totals)
-        totals = [total + share for total, share in zip(totals, shares, strict=True)]
+    weights = totals
+    for fee in (fees.freight, fees.insured):
+        if fee:
+            totals = [total + share for total, share in zip(totals, spread(cny(fee), weights), strict=True)]
     tax = ZERO
     for item, value in zip(basket, totals, strict=True):
         tax += line_tax(item.article, item.qty, value, rates, full=full)

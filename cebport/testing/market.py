@@ -405,26 +405,24 @@ def line_tax(article: Article, qty: int, value: Decimal, rates: Season, *, full:
     full: the order is above the single limit, so duty is due and nothing is taken off.
     """
     share = ONE if full else rates.share
-    duty = fen(value * article.duty) if full else ZERO
+    duty = value * article.duty if full else ZERO
     rule = article.consumption
-    consumption = _consumption(article, qty, value, duty, rule) if rule else ZERO
-    vat = fen((value + duty + consumption) * rates.vat[article.vat] * share)
-    return duty + vat + fen(consumption * share) if consumption else duty + vat
+    rate, by_litre = _consumption(article, qty, value, rule) if rule else (ZERO, ZERO)
+    base, rest = value + duty, ONE - rate
+    vat = fen((base + by_litre) * rates.vat[article.vat] * share / rest)
+    consumption = fen((base * rate + by_litre) * share / rest)
+    return fen(duty) + vat + consumption
 
 
 def _consumption(
-    article: Article, qty: int, value: Decimal, duty: Decimal, rule: Mapping[str, Decimal]
-) -> Decimal:
-    """The whole consumption tax of a line, before the share: it is inside the price that it is taken of."""
+    article: Article, qty: int, value: Decimal, rule: Mapping[str, Decimal]
+) -> tuple[Decimal, Decimal]:
+    """Rate and tax by the litre of a line's consumption tax, which is inside the price that it is taken of."""
     if "sheet" in rule and article.unit == SHEET:
         if value / qty < rule["sheet"]:
-            return ZERO
+            return ZERO, ZERO
     elif "gram" in rule and value / (article.kg * 1000 * qty) < rule["gram"]:
-        return ZERO
+        return ZERO, ZERO
     if "each" in rule and value / qty < rule["each"]:
-        return ZERO
-    by_litre = rule.get("litre", ZERO) * article.litres * qty
-    rate = rule.get("rate")
-    if rate is None:
-        return by_litre
-    return (value + duty + by_litre) / (ONE - rate) * rate + by_litre
+        return ZERO, ZERO
+    return rule.get("rate", ZERO), rule.get("litre", ZERO) * article.litres * qty
