@@ -265,7 +265,7 @@ class _Loading:
 
         def read(table: Table) -> None:
             top = table.fields(
-                table.root, ("rows",), ("about", "recorded_at", "instruments", "places", "sets")
+                table.root, ("rows",), ("about", "recorded_at", "instruments", "places", "sets", "law_of", "profile")
             )
             if "instruments" in top:
                 self._read_instruments(table, top)

@@ -5,13 +5,25 @@ An overlay is a YAML file of the same schema as the tables: ``rows`` by topic, a
 base: one with ``until`` holds for just those days, one without holds to the next row of either, one with
 the same ``since`` takes the place of the row there. A row of a place nearer to the case still comes first;
 to take it away write ``inherit: true`` for that place.
+
+For a what-if the file may also say ``law_of: 2016-04-07`` (whatever the day of a parcel, the law of that day holds)
+and ``profile: NAME`` (of profiles.yaml; ``place`` = what each place has); ``rows`` may then be left out. `WhatIf.read`
+reads such a file.
 """
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable
+from datetime import date, datetime
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from cebport.policy.engine import View
+import yaml
+
+from cebport.faults import PolicyError
+from cebport.policy.engine import Policy, View, _Asked
+from cebport.policy.places import Found
 from cebport.policy.schema import Row, jsonable
 
 
@@ -58,3 +70,67 @@ def diff(a: View, b: View) -> list[Difference]:
         if value_a != value_b or (row_a is None) != (row_b is None):
             made.append(Difference(topic, value_a, value_b, row_a, row_b))
     return made
+
+
+class LawOf(Policy):
+    """A policy under which every day has the law of one day; dates of parcels, years and windows stay their own."""
+
+    __slots__ = ("law_day",)
+    law_day: date
+
+    @classmethod
+    def of(cls, policy: Policy, law_day: date) -> LawOf:
+        """The same tables, looked at as they stood on ``law_day``."""
+        made = cls(policy._loaded)
+        made.law_day = law_day
+        made.edition = hashlib.sha256(f"{policy.edition} {law_day}".encode()).hexdigest()
+        return made
+
+    def _view(self, day: date, place: str, profile: str | None, known: date | None) -> View:
+        then = super()._view(self.law_day, place, profile, known)
+        return View(self, then._resolved, Found(then.path, then.place_note), _Asked(day, then.profile, known))
+
+
+ALONE = frozenset({"about", "law_of", "profile"})
+"""Keys of an overlay file that need no row of the law."""
+
+
+class WhatIf(NamedTuple):
+    """A supposed law: its policy, whose day's law holds (None = each day its own), and the profile (None = as asked,
+    "place" = what each place has on the day)."""
+
+    policy: Policy
+    law_of: date | None = None
+    profile: str | None = None
+
+    @classmethod
+    def read(cls, file: Path | None, overlays: Iterable[Path | str] = ()) -> WhatIf:
+        """The law that an overlay file supposes, laid over the tables and ``overlays``; an empty file supposes none.
+
+        Raises PolicyError, with file, line and reason.
+        """
+        laid = list(overlays)
+        top = _top(file) if file is not None else {}
+        if file is not None and set(top) - ALONE:
+            laid.append(file)
+        policy = Policy.load(overlays=laid)
+        law_of, profile = top.get("law_of"), top.get("profile")
+        if law_of is not None and (not isinstance(law_of, date) or isinstance(law_of, datetime)):
+            raise PolicyError(note=f"{file}: law_of: {law_of!r} is no day (YYYY-MM-DD)")
+        if profile is not None and profile not in (*policy.profiles, OF_THE_PLACE):
+            raise PolicyError(note=f"{file}: profile {profile!r}: there are {', '.join((OF_THE_PLACE, *policy.profiles))}")
+        return cls(policy if law_of is None else LawOf.of(policy, law_of), law_of, profile)
+
+
+OF_THE_PLACE = "place"
+
+
+def _top(file: Path) -> dict[str, Any]:
+    """The keys of an overlay file; {} where it is empty or no mapping (the loader then says what is wrong)."""
+    try:
+        held = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return {"rows": None}
+    if held is None:
+        return {}
+    return held if isinstance(held, dict) else {"rows": None}
