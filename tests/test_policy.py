@@ -1033,4 +1033,4 @@ if SHARED.is_dir():
             compared += 1
             assert found.issued in (fact.get("issued"), None), found.id
             assert "from" not in fact or found.since == fact["from"], found.id
-        assert compared == 20
+        assert compared == 25
