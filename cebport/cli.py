@@ -19,6 +19,7 @@ HOMES = {
     "check": "letters", "verify": "letters", "sign": "letters", "doctor": "letters", "wrap": "letters",
     "unwrap": "letters", "clear": "walk", "trace": "walk", "rebuild": "walk", "backup": "walk", "restore": "walk",
     "keys": "walk", "generate": "trial", "bench": "trial", "demo": "trial",
+    "policy": "law",
 }  # fmt: skip
 """Command -> the module of cebport.doors that has it."""
 

@@ -199,13 +199,19 @@ def test_words_fit_what_is_said():
     for key, pair in words.PHRASES.items():
         fields = [sorted(re.findall(r"\{(\w+)", text)) for text in pair]
         assert fields[0] == fields[1], key
-        built = key.startswith("verdict.") or key in walk.TOTALS or key in ("error", "warning", "info", "seconds")
+        built = key.startswith(("verdict.", "axis.")) or key in (*walk.TOTALS, "error", "warning", "info", "seconds")
         assert built or f'"{key}"' in code, f"{key} is never said"
-    names = {f"{name}.{p.opts[-1].lstrip('-')}" for name in cli.HOMES for p in cli.group.get_command(None, name).params
-             if isinstance(p, cli.frame.Option)}
+    names, below = set(), set()
+    for name in cli.HOMES:
+        made = cli.group.get_command(None, name)
+        inner = getattr(made, "commands", {})
+        below |= {f"{name} {each}" for each in inner}
+        names |= {f"{name}.{p.opts[-1].lstrip('-')}" for each in (made, *inner.values()) for p in each.params
+                  if isinstance(p, cli.frame.Option)}
     shared = {name.split(".")[1] for name in names} | {"help", "version"}
     assert set(words.OPTIONS) <= names | shared
     assert list(words.COMMANDS) and set(words.COMMANDS) == set(cli.HOMES)
+    assert set(words.SUBCOMMANDS) == below
 
 
 @pytest.mark.parametrize("name", sorted({"order taken", "inventory refused", "tally stashed", "payment deleted",

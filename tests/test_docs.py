@@ -77,7 +77,12 @@ def test_commands_in_pages_exist(page):
     text = "\n".join(typed).replace("\\\n", " ")
     for name, rest in re.findall(r"^\s*(?:CEBPORT_\w+=\S+ )?cebport ([a-z]+)(.*)$", text, re.MULTILINE):
         assert name in cli.HOMES, f"{page.name}: cebport {name}"
-        known = {option for parameter in cli.group.get_command(None, name).params for option in parameter.opts}
+        made = cli.group.get_command(None, name)
+        if hasattr(made, "commands") and not rest.strip().startswith(("COMMAND", "-")) and rest.strip():
+            below = rest.split()[0]
+            assert below in made.commands, f"{page.name}: cebport {name} {below}"
+            made = made.commands[below]
+        known = {option for parameter in made.params for option in parameter.opts}
         for option in re.findall(r"(?<=\s)(--?[a-z][a-z0-9-]*)", rest.split("#")[0].split("<<")[0].split("||")[0]):
             assert option in known | {"--help"}, f"{page.name}: cebport {name} {option}"
 
@@ -103,9 +108,11 @@ def test_every_command_has_a_page_and_every_answer_a_schema():
     reference = REPO / "docs" / "reference"
     for name in words.COMMANDS:
         text = (reference / "commands" / f"{name}.md").read_text(encoding="utf-8")
-        for parameter in cli.group.get_command(None, name).params:
-            if isinstance(parameter, cli.frame.Option):
-                assert f"`{', '.join(parameter.opts)}" in text
+        made = cli.group.get_command(None, name)
+        for command in (made, *getattr(made, "commands", {}).values()):
+            for parameter in command.params:
+                if isinstance(parameter, cli.frame.Option):
+                    assert f"`{', '.join(parameter.opts)}" in text
     linked = set(re.findall(r"schemas/(\w+\.json)", (reference / "json.md").read_text(encoding="utf-8")))
     assert linked == {path.name for path in (reference / "schemas").glob("*.json")}
 

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -64,7 +65,7 @@ def page(title: str, *parts: str) -> str:
 
 
 def command_page(name: str) -> str:
-    """One command: what it does, options, exit codes, the shape of its JSON."""
+    """One command, or one group with a section a command: what it does, options, exit codes, the shape of its JSON."""
     import click
 
     from cebport.cli import group
@@ -74,8 +75,22 @@ def command_page(name: str) -> str:
     command = group.get_command(ctx, name)
     assert command is not None, name
     own = click.Context(command, info_name=name, parent=ctx)
+    parts = command_parts(command, own, name)
+    if isinstance(command, click.Group):
+        for below, made in command.commands.items():
+            inner = click.Context(made, info_name=below, parent=own)
+            parts += [f"## cebport {name} {below}\n", *command_parts(made, inner, f"{name} {below}")]
+    parts.append(table(["exit", "中文", "English"], EXITS))
+    return page(f"cebport {name}", *parts)
+
+
+def command_parts(command: Any, own: Any, key: str) -> list[str]:
+    """Usage, what it does, options, JSON."""
+    import click
+
+    screen.choose_language("en")
     pieces = " ".join(command.collect_usage_pieces(own))
-    both = [words.COMMANDS[name].at(lang).split("\n\n", 1) for lang in ("zh", "en")]
+    both = [words.command_words(key).at(lang).split("\n\n", 1) for lang in ("zh", "en")]
     rows = []
     for option in command.get_params(own):
         if not isinstance(option, click.Option):
@@ -87,15 +102,14 @@ def command_page(name: str) -> str:
         zh = option.get_help_record(own)
         screen.choose_language("en")
         rows.append((f"`{record[0]}`", zh[1] if zh else "", record[1]))
-    parts = [f"```\ncebport {name} {pieces}\n```\n"]
+    parts = [f"```\ncebport {key} {pieces}\n```\n"]
     parts += ["\n".join(f"{part}\n" for part in text) for text in both]
     parts.append(table(["option", "中文", "English"], rows))
-    schema = SCHEMAS / f"{'clear' if name == 'demo' else name}.json"
+    schema = SCHEMAS / f"{'clear' if key == 'demo' else re.sub('[ -]', '_', key)}.json"
     if any(option.name == "as_json" for option in command.params):
         title = json.loads(schema.read_text(encoding="utf-8"))["title"]
         parts.append(f"JSON: [{schema.name}](../schemas/{schema.name}). {title}\n")
-    parts.append(table(["exit", "中文", "English"], EXITS))
-    return page(f"cebport {name}", *parts)
+    return parts
 
 
 def fields_page() -> str:

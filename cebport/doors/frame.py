@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -28,7 +28,7 @@ class Option(click.Option):
         """(how it is written, what it does)."""
         if self.hidden:
             return None
-        text = words.option_words(ctx.command.name or "", self.opts[-1].lstrip("-")).at(screen.language())
+        text = words.option_words(key_of(ctx.command), self.opts[-1].lstrip("-")).at(screen.language())
         notes = []
         if self.required:
             notes.append(say("required"))
@@ -42,20 +42,25 @@ class Option(click.Option):
         return words.form(written, screen.language()), text + (f" [{behind.join(notes)}]" if notes else "")
 
 
+def key_of(made: click.Command) -> str:
+    """The words that lead to a command, as its sentences are filed: "check", "policy at"."""
+    return getattr(made, "key", "") or made.name or ""
+
+
 class Command(click.Command):
-    """A command whose help is in the language of the screen, wrapped for Chinese too."""
+    """A command whose help is in the language of the screen, wrapped for Chinese too.
+
+    ``key``: its name, behind that of its group where it has one.
+    """
+
+    key = ""
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Usage, what it does, options."""
         pieces = " ".join(self.collect_usage_pieces(ctx))
         formatter.write(f"{say('usage')}{ctx.command_path} {pieces}\n")
-        for paragraph in words.COMMANDS[self.name or ""].at(screen.language()).split("\n\n"):
-            formatter.write("\n" + _block(paragraph, "  "))
-        formatter.write(f"\n{say('options')}\n")
-        for parameter in self.get_params(ctx):
-            record = parameter.get_help_record(ctx)
-            if record is not None and isinstance(parameter, Option):
-                formatter.write(f"  {record[0]}\n{_block(record[1], '      ')}")
+        _write_about(self, formatter)
+        _write_options(self, ctx, formatter)
 
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
         """[OPTIONS] and the arguments."""
@@ -65,6 +70,73 @@ class Command(click.Command):
     def get_help_option(self, ctx: click.Context) -> click.Option | None:
         """--help, with our words."""
         return Option(["--help"], is_flag=True, is_eager=True, expose_value=False, callback=_show_help)
+
+
+def _write_about(made: click.Command, formatter: click.HelpFormatter) -> None:
+    for paragraph in words.command_words(key_of(made)).at(screen.language()).split("\n\n"):
+        formatter.write("\n" + _block(paragraph, "  "))
+
+
+def _write_options(made: click.Command, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    formatter.write(f"\n{say('options')}\n")
+    for parameter in made.get_params(ctx):
+        record = parameter.get_help_record(ctx)
+        if record is not None and isinstance(parameter, Option):
+            formatter.write(f"  {record[0]}\n{_block(record[1], '      ')}")
+
+
+class Group(click.Group):
+    """Commands under one word; the word alone shows them."""
+
+    key = ""
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Usage, what it is about, its commands."""
+        pieces = " ".join(self.collect_usage_pieces(ctx))
+        formatter.write(f"{say('usage')}{ctx.command_path} {pieces}\n")
+        _write_about(self, formatter)
+        formatter.write(f"\n{say('commands')}\n")
+        wide = max(map(len, self.commands)) + 2
+        for name, made in self.commands.items():
+            first = screen.spoken(words.command_words(key_of(made))).split("\n\n")[0]
+            formatter.write(f"  {name:<{wide}}{first}\n")
+        _write_options(self, ctx, formatter)
+        formatter.write("\n" + say("more_of", command=ctx.command_path) + "\n")
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in the order in which people meet them."""
+        return list(self.commands)
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        """COMMAND [OPTIONS]."""
+        return [words.form(piece, screen.language()) for piece in ("COMMAND", "[OPTIONS]")]
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that was asked for, or a usage error with the nearest names."""
+        if args and args[0] not in self.commands and not args[0].startswith("-"):
+            no_command(args[0], list(self.commands), ctx)
+        return super().resolve_command(ctx, args)
+
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        """--help, with our words."""
+        return Option(["--help"], is_flag=True, is_eager=True, expose_value=False, callback=_show_help)
+
+
+def group(name: str) -> Group:
+    """A group of this name, with --lang; `command` with ``under`` puts commands into it."""
+
+    def alone() -> int:
+        ctx = click.get_current_context()
+        if ctx.invoked_subcommand is None:
+            screen.out(ctx.get_help())
+        return DONE
+
+    made = Group(name, callback=alone, invoke_without_command=True,
+                 params=[Option(["--lang"], type=Choice(screen.LANGUAGES), expose_value=False)])
+    made.key = name
+    return made
 
 
 def _show_help(ctx: click.Context, param: click.Parameter, value: bool) -> None:
@@ -81,12 +153,15 @@ def _block(text: str, indent: str) -> str:
 # ── options and arguments ───────────────────────────────────────────────────────────────────────────
 
 
-def command(name: str) -> Callable[[Callable[..., Any]], Command]:
-    """A command of this name, with --lang."""
+def command(name: str, *, under: Group | None = None) -> Callable[[Callable[..., Any]], Command]:
+    """A command of this name, with --lang; ``under`` its group."""
 
     def decorate(function: Callable[..., Any]) -> Command:
         made = click.command(name, cls=Command)(function)
         made.params.append(Option(["--lang"], type=Choice(screen.LANGUAGES), expose_value=False))
+        if under is not None:
+            made.key = f"{under.key} {name}"
+            under.add_command(made)
         return made
 
     return decorate
@@ -154,6 +229,27 @@ class Moment(click.ParamType):
         if self.years is not None and moment.year not in self.years:
             self.fail(say("not_these_years", value=value, first=self.years[0], last=self.years[-1]), param, ctx)
         return moment
+
+
+class Day(click.ParamType):
+    """A calendar day of the years that the law can speak of."""
+
+    name = "DATE"
+
+    def __init__(self, years: range = range(1900, 3000)) -> None:
+        self.years = years
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        """The day."""
+        if isinstance(value, date):
+            return value
+        try:
+            found = date.fromisoformat(value)
+        except ValueError:
+            self.fail(say("not_a_day", value=value), param, ctx)
+        if found.year not in self.years or len(value) != len("YYYY-MM-DD"):
+            self.fail(say("not_a_day", value=value), param, ctx)
+        return found
 
 
 class Place(click.Path):
@@ -313,7 +409,7 @@ def _said(wrong: click.ClickException) -> str:
             if parameter is not None and wrong.ctx is not None else "")
         return say("missing", name=name)
     if isinstance(wrong, click.NoSuchOption):
-        return _with_guess(say("no_option", name=wrong.option_name), wrong.possibilities)
+        return guessed(say("no_option", name=wrong.option_name), wrong.possibilities)
     if isinstance(wrong, click.BadParameter) and wrong.param is not None:
         if not isinstance(wrong.param, click.Option):
             return wrong.message
@@ -322,7 +418,8 @@ def _said(wrong: click.ClickException) -> str:
     return wrong.format_message()
 
 
-def _with_guess(text: str, names: Any) -> str:
+def guessed(text: str, names: Any) -> str:
+    """What is wrong, and the nearest names that there are."""
     behind = "；" if screen.language() == "zh" else "; "
     return f"{text}{behind}{say('did_you_mean', names=sorted(names))}" if names else text
 
@@ -331,7 +428,7 @@ def no_command(name: str, names: list[str], ctx: click.Context) -> NoReturn:
     """There is no such command; the nearest names are said. Raises UsageError."""
     from difflib import get_close_matches
 
-    raise click.UsageError(_with_guess(say("no_command", name=name), get_close_matches(name, names)), ctx)
+    raise click.UsageError(guessed(say("no_command", name=name), get_close_matches(name, names)), ctx)
 
 
 def _refused(wrong: faults.CebportError) -> int:

@@ -95,7 +95,47 @@ COMMANDS: dict[str, Words] = {
         "Demonstration: one morning in the ten pilot cities.\n\nGenerates and clears the traffic, sums up by city and by "
         "reason of refusal, and traces one released and one refused parcel.",
     ),
+    "policy": W(
+        "问规则：某日某地适用什么、由哪份文件、有多大把握。\n\n规则表把每一项规定记成一行：数值、起止日期、地点、依据文件、把握程度。"
+        "这些命令查询它们、比较它们、导入公布的清单。",
+        "Ask the law: what holds on a day at a place, by which text, how sure.\n\nThe tables hold each provision as a row: "
+        "value, first and last day, places, the text it rests on, how sure we are. These commands ask and compare them, and "
+        "import published lists.",
+    ),
 }
+
+SUBCOMMANDS: dict[str, Words] = {
+    "policy at": W(
+        "某日某地适用什么规定。\n\n逐项列出数值、起止日期、依据文件、把握程度、承自哪一级地点。TOPIC 是主题（如 tax.limit_single_cny）"
+        "或其前几段（如 tax）；不给就列全部。地点可用编号、关区代码或名称；不给就是全国，日期不给就是今天。",
+        "What holds on a day at a place.\n\nEach value with its first and last day, the text it rests on, how sure we are, "
+        "and the place it is inherited from. TOPIC is a topic (tax.limit_single_cny) or its beginning (tax); left out: "
+        "everything. A place is an id, a customs code or a name; left out: the nation. The day left out: today.",
+    ),
+    "policy diff": W(
+        "两套规定有何不同。\n\n两个日期（--on A --and B）、两个地点（--place A --and B），或现行规定与叠加修改之后（--overlay 文件，"
+        "不给 --on 就列出全部时段）。",
+        "What differs between two laws.\n\nTwo days (--on A --and B), two places (--place A --and B), or the law and the law "
+        "with an overlay (--overlay FILE; without --on over all time).",
+    ),
+    "policy history": W(
+        "一个主题在某地的沿革。\n\n从最早一行到将来已知的一行，各自的起止日期、依据和把握程度。TOPIC 同 policy at。",
+        "How a topic changed at a place.\n\nFrom the first row to the last one known, each with its days, text and how sure "
+        "we are. TOPIC as for policy at.",
+    ),
+    "policy can": W(
+        "某日某地能不能用某种监管方式。\n\n能则退出码 0，不能为 1；给出作此规定的那一行，以及下一次变化。",
+        "Whether a mode is open at a place on a day.\n\nExit code 0 yes, 1 no; the row that says so is printed, and the next "
+        "change.",
+    ),
+    "policy import-list": W(
+        "导入公布的清单或税则（XLSX、CSV）。\n\n识别中英文表头、8 位或 10 位编码，写出本平台的 CSV 和一个叠加文件，使该版本自 --since 起适用；"
+        "读不懂的行逐行指出。",
+        "Import a published list or tariff (XLSX, CSV).\n\nKnows Chinese and English headers and codes of 8 or 10 digits; writes "
+        "our CSV and an overlay by which that edition holds from --since. Each row that cannot be read is told.",
+    ),
+}
+"""What stands below a group: the name of the group, a blank, its own."""
 
 OPTIONS: dict[str, Words] = {
     "lang": W("界面语言：zh 或 en；默认按系统区域设置", "language, zh or en; default: the locale"),
@@ -164,6 +204,22 @@ OPTIONS: dict[str, Words] = {
     "demo.parcels": W("包裹票数", "how many parcels"),
     "demo.dir": W("演示目录", "folder of the demonstration"),
     "demo.again": W("目录里已有演示时先删掉", "remove an earlier demonstration in the folder first"),
+    "policy.on": W("哪一天，写作 YYYY-MM-DD；默认今天", "the day, as YYYY-MM-DD; default: today"),
+    "policy.place": W("地点的编号、关区代码或名称；默认全国", "id, customs code or name of a place; default: the nation"),
+    "policy.profile": W("做法组合；默认该地当日的", "profile; default: that of the place on the day"),
+    "policy.known": W("只看这一天规则表已经记下的", "as the tables had it on this day, before later corrections"),
+    "policy.overlay": W("叠加在规则表上的修改（YAML）；可重复", "rows laid over the tables (YAML); repeatable"),
+    "policy.mode": W("监管方式，如 9610、1210、1239", "trade mode: 9610, 1210, 1239"),
+    "policy.and": W("另一个日期，或另一个地点", "the other day, or the other place"),
+    "policy.kind": W("清单种类：正面清单或税则", "what it is: a positive list or a tariff"),
+    "policy.edition": W("版本名称，如 2022", "name of the edition, e.g. 2022"),
+    "policy.since": W("自哪一天起适用", "first day on which it holds"),
+    "policy.instrument": W("依据文件的编号（instruments.yaml）", "the text it rests on, an id of instruments.yaml"),
+    "policy.complete": W("这是完整的清单：未列入的商品从此退单，而不只是提示",
+                         "this is the whole list: goods it lacks are refused, not only warned of"),
+    "policy.column": W("列的对应，如 code=税号；认得表头时不必给；可重复",
+                       "which column is which, e.g. code=税号; not needed where the header is known; repeatable"),
+    "policy.out": W("输出目录", "folder to write"),
 }
 
 PHRASES: dict[str, Words] = {
@@ -175,6 +231,7 @@ PHRASES: dict[str, Words] = {
     "default": W("默认 {value}", "default {value}"),
     "required": W("必填", "required"),
     "more": W("每个命令的用法：cebport 命令 --help", "Usage of a command: cebport COMMAND --help"),
+    "more_of": W("每个命令的用法：{command} 命令 --help", "Usage of a command: {command} COMMAND --help"),
     "usage_error": W("用法错误：{what}", "Usage error: {what}"),
     "missing": W("缺少 {name}", "missing {name}"),
     "no_option": W("没有选项 {name}", "no option {name}"),
@@ -183,6 +240,7 @@ PHRASES: dict[str, Words] = {
     "bad_value": W("{name}：{what}", "{name}: {what}"),
     "no_such_file": W("文件或目录不存在：{path}", "no such file or folder: {path}"),
     "not_a_time": W("不是时刻：{value}（写法：YYYY-MM-DDThh:mm:ss）", "not a moment: {value} (written YYYY-MM-DDThh:mm:ss)"),
+    "not_a_day": W("不是日期：{value}（写法：YYYY-MM-DD）", "not a day: {value} (written YYYY-MM-DD)"),
     "not_these_years": W("时刻应在 {first} 年至 {last} 年之间：{value}", "a moment of the years {first} to {last} is needed: {value}"),
     "not_a_choice": W("{value} 不可用；可用的有 {choices}", "{value} is none of {choices}"),
     "not_a_number": W("不是数，或超出范围：{value}", "not a number, or out of range: {value}"),
@@ -308,6 +366,46 @@ PHRASES: dict[str, Words] = {
     "vat": W("增值税", "VAT"),
     "consumption": W("消费税", "consumption tax"),
     "tax": W("税款", "tax"),
+    # policy
+    "yes": W("是", "yes"),
+    "no": W("否", "no"),
+    "dot": W(" · ", " · "),
+    "no_place": W("没有这个地点：{value}（可用编号、四位关区代码或名称）", "no such place: {value} (an id, a customs code of four characters or a name)"),
+    "no_topic": W("没有这个主题：{value}", "no such topic: {value}"),
+    "not_a_pair": W("应写作 列=表头：{value}", "written OURS=THEIRS: {value}"),
+    "law_none": W("无", "none"),
+    "law_null": W("无此规定", "no such rule"),
+    "law_no_row": W("当日当地没有这一项", "no row holds here then"),
+    "law_always": W("一直", "always"),
+    "law_since": W("{since} 起", "since {since}"),
+    "law_until": W("至 {until}", "until {until}"),
+    "law_span": W("{since} 至 {until}", "{since} – {until}"),
+    "law_axis": W("{axis}：{name}", "{axis} {name}"),
+    "axis.practice": W("做法", "practice"),
+    "axis.trust": W("信任", "trust"),
+    "axis.dialect": W("方言", "dialect"),
+    "law_own": W("{place}本地规定", "{place} itself"),
+    "law_inherited": W("承自{place}", "from {place}"),
+    "law_text": W("依据", "text"),
+    "law_note": W("附注", "note"),
+    "law_where": W("出处", "row"),
+    "law_recorded": W("{day} 录入", "recorded {day}"),
+    "law_way": W("查找次序", "looked up in"),
+    "law_profile": W("做法组合", "profile"),
+    "law_as_known": W("按 {day} 规则表所记", "as the tables had it on {day}"),
+    "law_counted": W("共 {topics} 项，其中 {unseen} 项未见原文（凭记忆或本项目的读法）",
+                     "{topics} topics, {unseen} of them not seen in print (from memory or our reading)"),
+    "law_now": W("现行规定", "the law"),
+    "law_laid": W("叠加之后", "with the overlay"),
+    "can_yes": W("可以：{day}，{place} 可用 {mode}", "Yes: mode {mode} is open at {place} on {day}"),
+    "can_no": W("不可以：{day}，{place} 不可用 {mode}", "No: mode {mode} is not open at {place} on {day}"),
+    "can_next_yes": W("{day} 起可用（{text}）", "it opens on {day} ({text})"),
+    "can_next_no": W("{day} 起不可用（{text}）", "it closes on {day} ({text})"),
+    "diff_what": W("请给出 --and（另一个日期或地点）或 --overlay 之一", "give --and (another day or place) or --overlay, one of them"),
+    "diff_none": W("没有不同", "nothing differs"),
+    "diff_counted": W("共 {count} 项不同", "topics that differ: {count}"),
+    "list_imported": W("已写出 {rows} 行到 {written}；叠加文件 {overlay}", "{rows} rows written to {written}; overlay {overlay}"),
+    "list_not_read": W("有 {count} 处读不懂，未写入", "{count} places could not be read and are left out"),
     # generate, bench, demo
     "generating": W("生成报文", "generating"),
     "generated": W("已写出 {parcels} 票、{messages} 个报文到 {path}", "{parcels} parcels in {messages} messages written to {path}"),
@@ -334,7 +432,7 @@ PHRASES: dict[str, Words] = {
 FORMS: dict[str, str] = {
     "COMMAND": "命令", "OPTIONS": "选项", "PATH...": "路径...", "FILE": "文件", "DIR": "目录", "OUT": "输出", "NAME": "名称",
     "NUMBER": "编号", "TIME": "时刻", "TEXT": "文本", "MODULE": "库文件", "SHARE": "比例", "ID": "编号", "N": "数",
-    "DXPID": "传输编号",
+    "DXPID": "传输编号", "DATE": "日期", "PLACE": "地点", "TOPIC": "主题", "MODE": "监管方式", "OURS": "列", "THEIRS": "表头",
 }  # fmt: skip
 """How usage writes what is to be put in -> Chinese."""
 
@@ -383,10 +481,19 @@ def find(key: str) -> Words:
     return PHRASES[key]
 
 
+def command_words(key: str) -> Words:
+    """What a command does: "check", or "policy at" of a group's. Raises KeyError."""
+    own = COMMANDS.get(key)
+    return own if own is not None else SUBCOMMANDS[key]
+
+
 def option_words(command: str, option: str) -> Words:
-    """What an option does: its own words in this command, else those that all commands share."""
-    own = OPTIONS.get(f"{command}.{option}")
-    return own if own is not None else OPTIONS[option]
+    """What an option does: its own words in this command, in its group, else those that all commands share."""
+    for owner in (command, command.split()[0] if command else ""):
+        own = OPTIONS.get(f"{owner}.{option}")
+        if own is not None:
+            return own
+    return OPTIONS[option]
 
 
 def form(written: str, lang: str) -> str:
