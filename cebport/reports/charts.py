@@ -243,7 +243,7 @@ def _canvas(height: float) -> Iterator[Figure]:
     import matplotlib
     from matplotlib.figure import Figure
 
-    style: dict[str, Any] = {
+    style: Any = {
         "svg.fonttype": "none", "svg.hashsalt": "cebport", "font.family": ["sans-serif"], "font.size": SIZE,
         "font.sans-serif": ["DejaVu Sans"], "text.color": INK, "axes.edgecolor": DIM, "xtick.color": DIM,
         "ytick.color": INK, "axes.labelcolor": DIM, "axes.unicode_minus": False, "text.parse_math": False,

@@ -1,41 +1,30 @@
-"""Tables to take away (表格): CSV for a spreadsheet, Parquet for everything else, questions to Parquet files by SQL.
+"""Tables to take away (表格): CSV for a spreadsheet, and questions to Parquet files by SQL.
 
 >>> import tempfile
->>> path = Path(tempfile.mkdtemp()) / "t.parquet"
->>> write_parquet(path, [Column("place", TEXT), Column("cny", MONEY)], [("a", Decimal("1.50")), ("b", None)])
+>>> path = Path(tempfile.mkdtemp()) / "t.csv"
+>>> write_csv(path, ["place", "cny"], [("a", 1.5), ("=b", None)])
 2
+>>> path.read_text(encoding="utf-8-sig").split()
+['place,cny', 'a,1.5', "'=b,"]
 >>> with questions() as ask:
-...     ask("select place, cny from read_parquet(?) order by place", [str(path)])
-[('a', Decimal('1.50')), ('b', None)]
+...     ask.rows("select count(*) from read_csv(?)", [str(path)])
+[(2,)]
 """
 
 from __future__ import annotations
 
 import csv
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from decimal import Decimal
-from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-TEXT, WHOLE, MONEY, NUMBER, FLAG, DAY, TEXTS = "text", "whole", "money", "number", "flag", "day", "texts"
-"""Types of a column: text, whole number, CNY with fen, other number, yes or no, day, several texts."""
-BATCH_ROWS = 20_000
+BATCH_ROWS = 10_000
 MEMORY_MIB = 512
 """What a question may take before it spills to disk."""
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """A text that begins so would be reckoned by a spreadsheet; it gets an apostrophe in front."""
-
-Ask = Callable[..., list[tuple[Any, ...]]]
-
-
-class Column(NamedTuple):
-    """A column and the type of its values."""
-
-    name: str
-    type: str
 
 
 def write_csv(path: Path, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
@@ -58,27 +47,26 @@ def _cell(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
 
 
-def write_parquet(path: Path, columns: Sequence[Column], rows: Iterable[Sequence[Any]]) -> int:
-    """Write rows in batches, so that memory does not grow with them; how many there were. Raises OSError."""
-    import pyarrow
-    from pyarrow import parquet
+class Questions:
+    """A session that answers SQL over files; ``?`` in the text stands for a value."""
 
-    types = {TEXT: pyarrow.string(), WHOLE: pyarrow.int64(), MONEY: pyarrow.decimal128(18, 2), DAY: pyarrow.date32(),
-             NUMBER: pyarrow.float64(), FLAG: pyarrow.bool_(), TEXTS: pyarrow.list_(pyarrow.string())}
-    schema = pyarrow.schema([(column.name, types[column.type]) for column in columns])
-    count, left = 0, iter(rows)
-    with parquet.ParquetWriter(path, schema, compression="zstd") as out:
-        while batch := list(islice(left, BATCH_ROWS)):
-            turned = zip(*batch, strict=True)
-            arrays = [pyarrow.array(values, field.type) for values, field in zip(turned, schema, strict=True)]
-            out.write_batch(pyarrow.record_batch(arrays, schema=schema))
-            count += len(batch)
-    return count
+    def __init__(self, session: Any) -> None:
+        self._session = session
+
+    def rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """All rows of an answer that is known to be small."""
+        return list(self.each(sql, values))
+
+    def each(self, sql: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
+        """The rows of an answer of any length, some thousand at a time; one answer is read at a time."""
+        answer = self._session.execute(sql, list(values))
+        while batch := answer.fetchmany(BATCH_ROWS):
+            yield from batch
 
 
 @contextmanager
-def questions(memory_mib: int = MEMORY_MIB) -> Iterator[Ask]:
-    """``ask(sql, [values])`` -> rows. Spills into a folder of its own that is removed at the end."""
+def questions(memory_mib: int = MEMORY_MIB) -> Iterator[Questions]:
+    """A session for questions. It spills into a folder of its own that is removed at the end."""
     import duckdb
 
     with tempfile.TemporaryDirectory(prefix="cebport-report-") as spill:
@@ -86,11 +74,6 @@ def questions(memory_mib: int = MEMORY_MIB) -> Iterator[Ask]:
             "memory_limit": f"{memory_mib}MiB", "temp_directory": spill, "threads": 2,
             "autoinstall_known_extensions": False, "autoload_known_extensions": False})
         try:
-            yield lambda sql, values=(): session.execute(sql, list(values)).fetchall()
+            yield Questions(session)
         finally:
             session.close()
-
-
-def money(value: Decimal | int | float | None) -> Decimal:
-    """CNY with fen; nothing is zero."""
-    return Decimal(str(value or 0)).quantize(Decimal("0.01"))
