@@ -365,13 +365,15 @@ PLAIN_HS = "4202119090"
 
 
 class Season(NamedTuple):
-    """What holds on a day: VAT by kind, limits of a purchase and of a year (CNY), share of tax inside."""
+    """What holds on a day: VAT by kind, limits of a purchase and of a year (CNY), share of tax inside; whether it is
+    the time of the postal tax, which no seller collects."""
 
     since: date
     vat: Mapping[str, Decimal]
     single: int
     year: int
     share: Decimal
+    postal: bool = False
 
 
 @cache
@@ -381,14 +383,14 @@ def seasons() -> tuple[Season, ...]:
     share = Decimal(table["share"])
     return tuple(
         Season(row["from"], {kind: Decimal(rate) for kind, rate in row["vat"].items()}, row["single"],
-               row["year"], share)
+               row["year"], share, row.get("postal", False))
         for row in table["seasons"]
     )  # fmt: skip
 
 
 @lru_cache(maxsize=256)
 def season(day: date) -> Season:
-    """The row of a day. Raises ValueError for a day before the first: test traffic knows no postal tax."""
+    """The row of a day. Raises ValueError for a day before the first."""
     found = [row for row in seasons() if row.since <= day]
     if not found:
         raise ValueError(f"test traffic begins on {seasons()[0].since}, not on {day}")

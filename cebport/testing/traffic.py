@@ -142,7 +142,7 @@ def generate(
     parcels: int,
     seed: int = 1,
     on: datetime,
-    place: str | Sequence[str] | None = None,
+    place: str | City | Sequence[str | City] | None = None,
     mode: str | None = None,
     algorithm: str | None = None,
     faults: float = 0.0,
@@ -151,7 +151,7 @@ def generate(
 ) -> Summary:
     """Write the traffic of ``parcels`` parcels before the moment ``on`` into the folder ``out``.
 
-    place: one or several place ids or customs codes, default the ten pilot cities. mode: "9610" or "1210",
+    place: one or several place ids, customs codes or cities, default the ten pilot cities. mode: "9610" or "1210",
     default both. algorithm: "rsa" or "sm2", default mixed by company. faults: the share of parcels that
     get one fault of tables/sown.yaml. progress: told how many parcels are done, batch by batch.
     Messages of an earlier run in the folder are removed. Raises ValueError for arguments out of range.
@@ -231,7 +231,7 @@ def _plan(
     parcels: int,
     seed: int,
     on: datetime,
-    place: str | Sequence[str] | None,
+    place: str | City | Sequence[str | City] | None,
     mode: str | None,
     algorithm: str | None,
     faults: float,
@@ -250,8 +250,8 @@ def _plan(
     local = on.replace(tzinfo=BEIJING) if on.tzinfo is None else on.astimezone(BEIJING)
     local = local.replace(microsecond=0, tzinfo=BEIJING)
     season(local.date())
-    names = (place,) if isinstance(place, str) else tuple(place or ())
-    there = tuple(dict.fromkeys(city(name) for name in names)) or pilot_cities()
+    names = (place,) if isinstance(place, str | City) else tuple(place or ())
+    there = tuple(dict.fromkeys(each if isinstance(each, City) else city(each) for each in names)) or pilot_cities()
     size = min(BATCH_PARCELS_MAX, -(-parcels // len(there)))
     mark = blake2b(f"{seed} {local:%Y%m%d}".encode(), digest_size=8).digest()
     modes = (mode,) if mode else (BONDED, DIRECT)
