@@ -57,11 +57,11 @@ def arrive(rkd_no: str, case: Case, facts: Facts, view: Any, now: int, inbox: in
     inventory = draft.inventory
     if inventory is not None and inventory.status == states.STORED:
         accepted = view.policy.at(day_of(inventory.said), view.place, profile=view.profile)
-        release(draft, full=_taxed_in_full(draft, inventory, accepted), law=accepted)
+        release(draft, full=taxed_in_full(draft, inventory, accepted), law=accepted)
     return draft.finish(states.parcel_state(draft.inventory.status if draft.inventory is not None else None))
 
 
-def _taxed_in_full(draft: Draft, inventory: InventoryPart, accepted: Any) -> bool:
+def taxed_in_full(draft: Draft, inventory: InventoryPart, accepted: Any) -> bool:
     """Whether the limits sent the inventory to full taxation when it was stored, by the law of that day.
 
     What holds nothing of the buyer's year was over it then; of what does hold, its own value decides.

@@ -13,8 +13,13 @@ from typing import Any, NamedTuple
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from cebport.clearance import states, tax
+from cebport.clearance.arrivals import taxed_in_full
+from cebport.clearance.conclude import bill, close, refuse_inventory, say
+from cebport.clearance.draft import Draft, Facts, Outcome, day_of
 from cebport.clearance.parts import (
     CancelPart,
+    Case,
     Event,
     InventoryPart,
     OrderPart,
@@ -72,6 +77,86 @@ def document_of(event: Event, inbox: int) -> Any | None:
 def carried(event: Event) -> tuple[Reason, ...]:
     """What was found before the decision (signature, field rules): such reasons bring their own words."""
     return tuple([reason for reason in event.why if reason.words is not None])
+
+
+class Given(NamedTuple):
+    """A number that an event gave out: its kind ("pre", "invt", "tax", "rkd"), for which document, series and text."""
+
+    kind: str
+    inbox: int
+    index: int
+    series: str
+    number: int
+    text: str
+
+
+def numbers_given(event: Event, inbox: int) -> Iterator[Given]:
+    """The numbers that an event gave out or kept, by the document that they are of."""
+    if event.number:
+        yield _pre(event.number, inbox, event.index)
+    change = event.set
+    if change is not None:
+        inventory = change.inventory
+        if inventory is not UNSET and inventory is not None:
+            yield from _of_inventory(inventory, change.bill)
+        for group in (change.cancels, change.returns):
+            if group is not UNSET:
+                for request in group:
+                    if request.preNo and (request.inbox, request.index) == (inbox, event.index):
+                        yield _pre(request.preNo, inbox, event.index)
+    tally = event.tally_set
+    if tally is not None:
+        if tally.preNo:
+            yield _pre(tally.preNo, inbox, event.index)
+        if tally.rkdNo:
+            office, rest = tally.customsCode, tally.rkdNo.removeprefix(tally.customsCode)
+            yield Given("rkd", inbox, event.index, f"rkd/{office}/{rest[:8]}", int(rest[8:]), tally.rkdNo)
+
+
+def _pre(text: str, inbox: int, index: int) -> Given:
+    return Given("pre", inbox, index, f"pre/{text[0]}/{text[1:9]}", int(text[9:]), text)
+
+
+def _of_inventory(inventory: InventoryPart, made: Any) -> Iterator[Given]:
+    inbox, index, office = inventory.inbox, inventory.index, inventory.customsCode
+    if inventory.preNo:
+        yield _pre(inventory.preNo, inbox, index)
+    if inventory.invtNo:
+        year, _, number = inventory.invtNo.removeprefix(office).partition("I")
+        yield Given("invt", inbox, index, f"invt/{office}/{year}", int(number), inventory.invtNo)
+    if made is not UNSET and made is not None:
+        rest = made.taxNo.removeprefix("TX" + office)
+        yield Given("tax", inbox, index, f"tax/{office}/{rest[:8]}", int(rest[8:]), made.taxNo)
+
+
+# ── answers that the journal lacks ──────────────────────────────────────────────────────────────────────
+
+APPROVED = "approved"
+"""The outcome of an assumption (``assume.tally``, ``assume.review``) that lets the parcel go on."""
+
+
+def answer(case: Case, facts: Facts, view: Any, now: int, outcome: str) -> Outcome:
+    """What an assumed answer of an officer does to an inventory that waits for one (300), or for its tally (120).
+
+    Approved, it is released and billed by the law of the day on which it was stored, as far as its rates are known.
+    """
+    draft = Draft(case, facts, view, now, 0, 0)
+    inventory = draft.inventory
+    assert inventory is not None
+    if outcome != APPROVED:
+        refuse_inventory(draft, inventory, [])
+        return draft.finish(states.parcel_state(draft.inventory.status))
+    accepted = view.policy.at(day_of(inventory.said), view.place, profile=view.profile)
+    made = tax.assess(inventory.lines, inventory.freight, inventory.insuredFee, accepted,
+                      full=taxed_in_full(draft, inventory, accepted))
+    draft.why.extend(made.reasons)
+    inventory = say(draft, "inventory", inventory, states.RELEASED_800)
+    draft.released_at = inventory.said
+    draft.names.append("released")
+    draft.inventory = bill(draft, inventory, made)
+    if not int(view.get("clearance.close_days") or 0):
+        close(draft)
+    return draft.finish(states.parcel_state(draft.inventory.status))
 
 
 # ── what a replay tells ─────────────────────────────────────────────────────────────────────────────────

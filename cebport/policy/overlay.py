@@ -117,8 +117,9 @@ class WhatIf(NamedTuple):
         law_of, profile = top.get("law_of"), top.get("profile")
         if law_of is not None and (not isinstance(law_of, date) or isinstance(law_of, datetime)):
             raise PolicyError(note=f"{file}: law_of: {law_of!r} is no day (YYYY-MM-DD)")
-        if profile is not None and profile not in (*policy.profiles, OF_THE_PLACE):
-            raise PolicyError(note=f"{file}: profile {profile!r}: there are {', '.join((OF_THE_PLACE, *policy.profiles))}")
+        there = (OF_THE_PLACE, *policy.profiles)
+        if profile is not None and profile not in there:
+            raise PolicyError(note=f"{file}: profile {profile!r}: there are {', '.join(there)}")
         return cls(policy if law_of is None else LawOf.of(policy, law_of), law_of, profile)
 
 

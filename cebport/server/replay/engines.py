@@ -1,0 +1,77 @@
+"""Where the work is done (引擎): processes of this machine, or tasks of a Ray cluster.
+
+Both give answers in the order of what was asked, with no more in flight than workers can take, so memory does not
+grow with the journal.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from cebport.faults import SettingsError
+
+ENGINES = ("local", "ray")
+AHEAD = 2
+"""Tasks in flight a worker."""
+
+
+class Engine:
+    """Processes of this machine; with one worker everything is done in this process."""
+
+    name = "local"
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+        self._pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) if workers > 1 else None
+
+    def here(self, task: Callable[..., Any], arguments: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
+        """Answers of a task that needs the store or a file of this machine."""
+        if self._pool is None or len(arguments) < 2:
+            for each in arguments:
+                yield task(*each)
+            return
+        yield from _in_order((self._pool.submit(task, *each) for each in arguments), self.workers * AHEAD)
+
+    def shards(self, plan: Any, paths: Sequence[Path]) -> Iterator[Any]:
+        """What the shards tell, in their order."""
+        from cebport.server.replay.run import decide_file
+
+        return self.here(decide_file, [(plan, path) for path in paths])
+
+    def stop(self) -> None:
+        """End the processes."""
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+
+
+def _in_order(futures: Iterable[Future[Any]], ahead: int) -> Iterator[Any]:
+    waiting: deque[Future[Any]] = deque()
+    for future in futures:
+        waiting.append(future)
+        if len(waiting) >= ahead:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+@contextmanager
+def engine_of(name: str, workers: int) -> Iterator[Engine]:
+    """The engine of a name. Raises SettingsError for one that is not installed."""
+    if name == "ray":
+        from cebport.server.replay.cluster import RayEngine
+
+        engine: Engine = RayEngine(workers)
+    elif name == "local":
+        engine = Engine(workers)
+    else:
+        raise SettingsError(note=f"engine {name!r}: there are {', '.join(ENGINES)}")
+    try:
+        yield engine
+    finally:
+        engine.stop()

@@ -1,0 +1,139 @@
+"""What decides together stays together (连通分量): components of keys, on disk, and the shards made of them.
+
+Two decisions belong to one component when they touch a key in common, directly or through others. The smallest key of
+a component is its number, so that it is the same whoever counts. The table is an SQLite file with a bounded cache.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from cebport.server.replay.spool import Item, Rooted, blocks_of, pack
+
+CACHE_KIB = 64_000
+SHARD_BYTES_HELD = 1 << 16
+ALL_BYTES_HELD = 64 << 20
+
+
+class Components:
+    """The components of keys that were seen in common."""
+
+    def __init__(self, path: Path) -> None:
+        self._base = sqlite3.connect(path, isolation_level=None)
+        self._base.executescript(f"""
+            PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -{CACHE_KIB};
+            CREATE TABLE roots (key INTEGER PRIMARY KEY, root INTEGER NOT NULL);""")
+        self._base.execute("BEGIN")
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._base.close()
+
+    def roots(self, keys: Iterable[int]) -> dict[int, int]:
+        """Key -> number of its component; a key that was never seen is a component of its own."""
+        known = self._read(keys)
+        wanted = set(known.values()) - known.keys()
+        while wanted:
+            found = self._read(wanted)
+            known.update(found)
+            wanted = set(found.values()) - known.keys()
+        made = {}
+        for key in known:
+            root = known[key]
+            while known.get(root, root) != root:
+                root = known[root]
+            made[key] = root
+        return made
+
+    def _read(self, keys: Iterable[int]) -> dict[int, int]:
+        wanted = list(keys)
+        found = {key: key for key in wanted}
+        found.update(self._base.execute(
+            "SELECT key, root FROM roots WHERE key IN (SELECT value FROM json_each(?))", (json.dumps(wanted),)))
+        return found
+
+    def add(self, groups: Sequence[tuple[int, ...]]) -> None:
+        """The keys of each group belong together."""
+        before = self.roots({key for group in groups for key in group})
+        parent: dict[int, int] = {}
+
+        def find(key: int) -> int:
+            top = key
+            while (above := parent.get(top, top)) != top:
+                top = above
+            while (above := parent.get(key, key)) != top:
+                parent[key] = top
+                key = above
+            return top
+
+        for group in groups:
+            tops = {find(before[key]) for key in group}
+            least = min(tops)
+            for top in tops:
+                parent[top] = least
+        changed = {key: find(root) for key, root in before.items()}
+        changed.update((top, find(top)) for top in parent)
+        self._base.executemany("INSERT OR REPLACE INTO roots VALUES (?, ?)", [
+            (key, root) for key, root in changed.items() if before.get(key) != root or key == root])
+
+
+class Shards:
+    """The files into which items are sorted by component. A component is never split."""
+
+    def __init__(self, folder: Path, count: int) -> None:
+        self.paths = [folder / f"shard-{number:05d}" for number in range(count)]
+        for path in self.paths:
+            path.touch()
+        self._held: list[list[Rooted]] = [[] for _ in self.paths]
+        self._bytes = [0] * count
+        self._all_bytes = 0
+
+    def add(self, root: int, item: Item) -> None:
+        """One more item of a component."""
+        at = root % len(self.paths)
+        self._held[at].append(Rooted(root, item))
+        size = len(item.raw) + (len(item.looked.part) if item.looked is not None else 0) + 100
+        self._bytes[at] += size
+        self._all_bytes += size
+        if self._bytes[at] > SHARD_BYTES_HELD:
+            self._flush(at)
+        elif self._all_bytes > ALL_BYTES_HELD:
+            self.close()
+
+    def _flush(self, at: int) -> None:
+        with self.paths[at].open("ab") as file:
+            file.write(pack(self._held[at]))
+        self._held[at] = []
+        self._all_bytes -= self._bytes[at]
+        self._bytes[at] = 0
+
+    def close(self) -> None:
+        """Everything on disk."""
+        for at, held in enumerate(self._held):
+            if held:
+                self._flush(at)
+
+
+def join(spools: Sequence[Path], work: Path, documents_a_shard: int) -> list[Path]:
+    """Components of everything in the spools, and the items sorted into shards by them; the files of the shards.
+
+    Both passes read the spools in order; a shard holds its items in that order.
+    """
+    components = Components(work / "components.db")
+    count = 0
+    for spool in spools:
+        for block in blocks_of(spool):
+            components.add([item.keys for item in block if len(item.keys)])
+            count += len(block)
+    shards = Shards(work, max(1, -(-count // documents_a_shard)))
+    for spool in spools:
+        for block in blocks_of(spool):
+            roots = components.roots({item.keys[0] for item in block})
+            for item in block:
+                shards.add(roots[item.keys[0]], item)
+    shards.close()
+    components.close()
+    return shards.paths

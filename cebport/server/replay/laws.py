@@ -1,0 +1,129 @@
+"""The two worlds of a replay (两个世界): a, today's law, and b, the supposed one; and how deep b makes us look.
+
+A plan says all that a replay needs, in plain values, so that any process can begin from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from msgspec import Struct
+
+from cebport.messages.fields import TOLERANCES
+from cebport.policy import Policy
+from cebport.policy.overlay import OF_THE_PLACE, WhatIf, diff
+from cebport.policy.schema import jsonable
+
+LIGHT, RULES, TRUST = "none", "rules", "trust"
+"""How deep: nothing but refused documents is read from the archive; every document, for its field rules; every
+message, for its signature and its filings too."""
+TOPICS_TOLD_MAX = 200
+
+
+class Plan(Struct, frozen=True):
+    """What is asked. overlays: of the window itself, in both worlds; overlay: the supposed law. since, until: first and
+    last moment of the journal in ms (None = all). horizon: the last moment of the journal that is looked at."""
+
+    store: str
+    keys: str | None = None
+    overlay: str | None = None
+    overlays: tuple[str, ...] = ()
+    profile: str | None = "national"
+    trust: tuple[str, ...] = ()
+    since: int | None = None
+    until: int | None = None
+    horizon: int = 0
+    deep: str = LIGHT
+
+
+class Law(NamedTuple):
+    """One world's law: its tables and whose practice (None = what each place has on the day)."""
+
+    policy: Policy
+    profile: str | None
+
+    def at(self, day: date, place: str) -> Any:
+        """The view of a day and a place."""
+        return self.policy.at(day, place, profile=self.profile)
+
+
+def laws_of(plan: Plan) -> tuple[Law, Law]:
+    """Both worlds. Raises PolicyError."""
+    base = Policy.load(overlays=plan.overlays)
+    supposed = WhatIf.read(Path(plan.overlay) if plan.overlay else None, plan.overlays)
+    same = supposed.policy.edition == base.edition and supposed.law_of is None
+    profile = plan.profile if supposed.profile is None else supposed.profile
+    return (Law(base, plan.profile),
+            Law(base if same else supposed.policy, None if profile == OF_THE_PLACE else profile))
+
+
+def days_between(first: date, last: date) -> Iterator[date]:
+    """Every day from the first to the last."""
+    for number in range((last - first).days + 1):
+        yield first + timedelta(days=number)
+
+
+def depth(a: Law, b: Law, days: Iterable[date]) -> str:
+    """How deep the difference of both laws makes us look on these days."""
+    if a == b:
+        return LIGHT
+    deep = LIGHT
+    for day in days:
+        left, right = a.at(day, "CN"), b.at(day, "CN")
+        if any(topic.topic.startswith(("trust.", "duty.signing.", "dialect.")) for topic in diff(left, right)):
+            return TRUST
+        if any(name.startswith("RULE-") or name in TOLERANCES for name in _unequal(left.practice, right.practice)):
+            deep = RULES
+    return deep
+
+
+def _unequal(left: dict[str, Any], right: dict[str, Any]) -> list[str]:
+    return [name for name in left.keys() | right.keys() if name != "name" and left.get(name) != right.get(name)]
+
+
+def differing(a: Law, b: Law, days: Iterable[date], places: Iterable[str]) -> list[dict[str, Any]]:
+    """Every topic on which both laws differ, first day and place first; at most so many."""
+    told: dict[str, dict[str, Any]] = {}
+    places = ["CN", *places]
+    for day in days:
+        for place in places:
+            for one in diff(a.at(day, place), b.at(day, place)):
+                if one.topic not in told and len(told) < TOPICS_TOLD_MAX:
+                    told[one.topic] = {"topic": one.topic, "place": place, "day": day.isoformat(),
+                                       "a": jsonable(one.a), "b": jsonable(one.b)}
+    return [told[topic] for topic in sorted(told)]
+
+
+class Compare:
+    """Whether both laws say the same, to the last word, on a day at a place; asked once each."""
+
+    def __init__(self, a: Law, b: Law) -> None:
+        self._a, self._b = a, b
+        self._all = a.policy is b.policy and a.profile == b.profile
+        self._known: dict[tuple[date, str], bool] = {}
+
+    def same(self, day: date, place: str) -> bool:
+        """Values, and the texts they rest on."""
+        if self._all:
+            return True
+        known = self._known.get((day, place))
+        if known is None:
+            known = self._known[day, place] = self._same(day, place)
+        return known
+
+    def _same(self, day: date, place: str) -> bool:
+        left, right = self._a.at(day, place), self._b.at(day, place)
+        if (left.place, left.profile) != (right.place, right.profile):
+            return False
+        rows, others = left.rows(), right.rows()
+        if rows.keys() != others.keys():
+            return False
+        return all(self._text(left, topic) == self._text(right, topic) for topic in rows)
+
+    @staticmethod
+    def _text(view: Any, topic: str) -> tuple[Any, ...]:
+        row = view.row(topic)
+        return row.value, row.instrument, row.confidence, row.since, view.instrument(topic)

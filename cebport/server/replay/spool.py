@@ -1,0 +1,189 @@
+"""What passes between the steps of a replay: items, and the files that hold them on disk (溢出文件).
+
+An item is one decision of the journal with what is needed to take it again. Items are written in blocks; a file of
+blocks is read back a block at a time, so that no step holds more than a block.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Sequence
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import zstandard
+
+from cebport.clearance.parts import (
+    CancelPart,
+    Event,
+    InventoryPart,
+    OrderPart,
+    PaymentPart,
+    Reason,
+    ReturnPart,
+    SignedForPart,
+    TallyPart,
+    WaybillPart,
+    case_key,
+    waybill_key,
+)
+from cebport.server.work import inventory_key, payment_key
+
+DOCUMENT, TICK, TALLY, ARRIVAL, CARRIED, BEFORE = range(6)
+"""What an item is: a document of one parcel; a timer; a tally itself; one waybill that a tally says arrived; a decision
+that is not taken again (unreadable messages, signatures that fail); one from before the days that are asked for."""
+ITEMS_A_BLOCK = 1000
+PARTS: tuple[type, ...] = (OrderPart, PaymentPart, WaybillPart, SignedForPart, InventoryPart, CancelPart, ReturnPart,
+                           TallyPart)
+encode = msgspec.msgpack.Encoder().encode
+decode_event = msgspec.msgpack.Decoder(Event).decode
+split_events = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
+_part_decoders = [msgspec.msgpack.Decoder(kind).decode for kind in PARTS]
+_kinds = {kind: number for number, kind in enumerate(PARTS)}
+
+
+class Verdict(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What the window says of a document before it is decided: ``code`` "" = it gets in, ``why`` are warnings."""
+
+    code: str = ""
+    why: tuple[Reason, ...] = ()
+
+
+class Looked(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What the archive says of a document: kind and bytes of its part, and what both windows say (None = as stored)."""
+
+    kind: int
+    part: bytes
+    a: Verdict | None
+    b: Verdict | None
+
+    def document(self) -> Any:
+        """The part."""
+        return _part_decoders[self.kind](self.part)
+
+
+class Item(msgspec.Struct, array_like=True, gc=False):
+    """One decision of the journal. keys: numbers of everything that it touches, its own record first.
+
+    raw: the stored event as it stands, b"" where only the archive knows of it. name: the kind of a tick, the number
+    of the tally of an arrival. place: of an arrival.
+    """
+
+    keys: tuple[int, ...]
+    position: int
+    order: int
+    inbox: int
+    at: int
+    what: int
+    raw: bytes
+    name: str = ""
+    place: str = ""
+    looked: Looked | None = None
+
+
+def looked(part: Any, a: Verdict | None, b: Verdict | None) -> Looked:
+    """What the archive says, ready to be written."""
+    return Looked(_kinds[type(part)], encode(part), a, b)
+
+
+def number_of(key: str | bytes) -> int:
+    """A key as a number of 63 bits. Two keys of one number only join what could have been apart."""
+    data = key.encode() if isinstance(key, str) else key
+    return int.from_bytes(blake2b(data, digest_size=8).digest(), "big") >> 1
+
+
+def keys_touched(event: Event, part: Any) -> tuple[int, ...]:
+    """Everything that decides together: the case, its waybill, its buyer, the business keys of its documents."""
+    keys: dict[str | bytes, None] = {}
+    if event.case:
+        keys["C" + event.case] = None
+    if event.waybill:
+        keys["W" + event.waybill] = None
+    kind = type(part)
+    if kind is InventoryPart:
+        keys["C" + case_key(part.orderNo, part.ebpCode)] = None
+        keys["W" + waybill_key(part.logisticsNo, part.logisticsCode)] = None
+        keys[inventory_key(part.copNo, part.agentCode)] = None
+        keys[part.buyerIdNumber.hash] = None
+        if part.buyerIdNumber.before:
+            keys[part.buyerIdNumber.before] = None
+    elif kind is PaymentPart:
+        keys["C" + case_key(part.orderNo, part.ebpCode)] = None
+        keys[payment_key(part.payTransactionId, part.payCode)] = None
+    elif kind is TallyPart:
+        keys["T" + waybill_key(part.copNo, part.operatorCode)] = None
+    elif kind is WaybillPart or kind is SignedForPart:
+        keys["W" + waybill_key(part.logisticsNo, part.logisticsCode)] = None
+    elif kind is not type(None):
+        keys["C" + case_key(part.orderNo, part.ebpCode)] = None
+    return tuple([number_of(key) for key in keys])
+
+
+# ── files of blocks ─────────────────────────────────────────────────────────────────────────────────────
+
+_head = struct.Struct("<I")
+_items = msgspec.msgpack.Decoder(list[Item])
+
+
+class Spool:
+    """A file that grows by blocks of items."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("wb")
+        self._squeeze = zstandard.ZstdCompressor(level=1)
+        self._held: list[Item] = []
+
+    def add(self, item: Item) -> None:
+        """One more item."""
+        self._held.append(item)
+        if len(self._held) >= ITEMS_A_BLOCK:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._held:
+            block = self._squeeze.compress(encode(self._held))
+            self._file.write(_head.pack(len(block)))
+            self._file.write(block)
+            self._held = []
+
+    def close(self) -> None:
+        """The last block, and the end."""
+        self._flush()
+        self._file.close()
+
+
+def blocks_of(path: Path) -> Iterator[list[Item]]:
+    """The blocks of a spool, one after the other."""
+    stretch = zstandard.ZstdDecompressor()
+    with path.open("rb") as file:
+        while head := file.read(_head.size):
+            yield _items.decode(stretch.decompress(file.read(_head.unpack(head)[0])))
+
+
+class Rooted(msgspec.Struct, array_like=True, gc=False):
+    """An item with the number of the component that it belongs to."""
+
+    root: int
+    item: Item
+
+
+_rooted = msgspec.msgpack.Decoder(list[Rooted])
+
+
+def pack(held: Sequence[Rooted]) -> bytes:
+    """A block of a shard."""
+    block = encode(held)
+    return _head.pack(len(block)) + block
+
+
+def unpack(shard: bytes) -> Iterator[Rooted]:
+    """Everything in a shard, in the order in which it was written."""
+    at = 0
+    view = memoryview(shard)
+    while at < len(shard):
+        (size,) = _head.unpack_from(shard, at)
+        at += _head.size
+        yield from _rooted.decode(view[at : at + size])
+        at += size

@@ -1,0 +1,332 @@
+"""What a component tells (结果): one row a parcel, its explanation where the worlds differ, and sums by dimension.
+
+Sums are whole numbers (parcels, fen, ms), so that the order in which shards are added changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import date
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+
+from msgspec import Struct, field
+
+from cebport.clearance import states
+from cebport.clearance.conclude import YEAR_RULE
+from cebport.clearance.draft import day_of
+from cebport.clearance.parts import Case, InventoryPart, Reason
+from cebport.clearance.replay import COLUMNS
+from cebport.faults import ERROR
+from cebport.server.replay.laws import Law
+from cebport.server.replay.worlds import Account, Missed, Played, Side
+from cebport.server.trace import reason_fault
+from cebport.values import plain
+
+ABSENT = "absent"
+RELEASED_STATES = ("released", "closed")
+NO_MONEY = Decimal("0.00")
+VOID = "3"
+FULL_TAX = "LAW-FULL-TAX"
+HOURS, HELD = "clearance_hours", "hours counted"
+MS_AN_HOUR = 3_600_000
+GOODS_DIGITS = 8
+Key = tuple[str, str, str]
+"""(metric, dimension, key)"""
+
+
+class Told(Struct, array_like=True):
+    """What a shard tells: rows of the result files, sums, counts of decisions, what was not reproduced."""
+
+    parcels: list[tuple[Any, ...]] = field(default_factory=list)
+    differences: list[tuple[Any, ...]] = field(default_factory=list)
+    buyers: list[tuple[Any, ...]] = field(default_factory=list)
+    accounts: list[Account] = field(default_factory=list)
+    sums: dict[Key, list[int]] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    missed: list[Missed] = field(default_factory=list)
+    rules: set[str] = field(default_factory=set)
+    places: set[str] = field(default_factory=set)
+
+
+class _Half(Struct, array_like=True):
+    """A parcel in one world."""
+
+    state: str
+    rules: list[str]
+    notes: list[str]
+    duty: Decimal
+    vat: Decimal
+    consumption: Decimal
+    hold_fen: int
+    hours_ms: int | None
+    over: bool
+
+
+_GONE = _Half(ABSENT, [], [], NO_MONEY, NO_MONEY, NO_MONEY, 0, None, False)
+
+
+def fen_of(amount: Decimal) -> int:
+    """CNY in fen."""
+    return int(amount * 100)
+
+
+def money(fen: int) -> Decimal:
+    """Fen in CNY, two digits."""
+    return Decimal(fen).scaleb(-2)
+
+
+class Teller:
+    """Turns components into rows and sums, for one shard."""
+
+    def __init__(self, law: Law) -> None:
+        self.law = law
+        self.told = Told()
+
+    def tell(self, played: Played) -> None:
+        """One component more."""
+        a, b = played.a, played.b
+        told = self.told
+        told.accounts.extend(played.accounts)
+        cases = a.work.cases if a is b else {**b.work.cases, **a.work.cases}
+        held: dict[tuple[str, int], list[int]] = {}
+        for key in sorted(cases):
+            self._parcel(key, played, held)
+        for side, at in ((a, 0), (b, 1)):
+            for (buyer, year), amount in side.work.quota.items():
+                held.setdefault((buyer.hex(), year), [0, 0, 0, 0])[at] = amount
+        for (buyer, year), (held_a, held_b, over_a, over_b) in sorted(held.items()):
+            told.buyers.append((buyer, year, money(held_a), money(held_b), over_a, over_b))
+            self._add(("buyers", "all", ""), 1, 1, 0)
+            self._add(("buyers_at_limit", "all", ""), over_a > 0, over_b > 0, (over_a > 0) != (over_b > 0))
+
+    def _parcel(self, key: str, played: Played, held: dict[tuple[str, int], list[int]]) -> None:
+        a, b = played.a, played.b
+        left, right = a.work.cases.get(key), b.work.cases.get(key)
+        if (left or right) is None:
+            return
+        one = _half(key, left, a)
+        other = one if a is b else _half(key, right, b)
+        inventory = next((case.inventory for case in (left, right) if case is not None and case.inventory is not None),
+                         None)
+        first = left or right
+        assert first is not None
+        assumed = key in played.assumed
+        changed = one is not other and (
+            one.state, one.rules, one.duty, one.vat, one.consumption, one.hold_fen, one.hours_ms) != (
+            other.state, other.rules, other.duty, other.vat, other.consumption, other.hold_fen, other.hours_ms)
+        place, day, began = "", None, a.began.get(key, b.began.get(key))
+        value, goods, buyer, mode, office, guarantor = None, [], "", "", "", ""
+        if inventory is not None:
+            day = day_of(began if began is not None else inventory.said)
+            office, mode, guarantor = inventory.customsCode, inventory.tradeMode, inventory.assureCode
+            place = self._place(day, office)
+            value, goods, buyer = _value_and_goods(inventory), _goods(inventory), inventory.buyerIdNumber.hash.hex()
+            if one.over or other.over:
+                counted = held.setdefault((buyer, day.year), [0, 0, 0, 0])
+                counted[2] += one.over
+                counted[3] += other.over
+        self.told.parcels.append((
+            first.orderNo, first.ebpCode, place, office, mode, day, one.state, other.state, one.rules, other.rules,
+            one.notes, other.notes, value, one.duty, one.vat, one.consumption, other.duty, other.vat,
+            other.consumption, goods, buyer, guarantor, money(one.hold_fen), money(other.hold_fen), assumed,
+            _hours(one), _hours(other), changed))
+        self.told.rules.update(one.rules, one.notes, other.rules, other.notes)
+        self.told.places.add(place)
+        self._sum(one, other, changed, _splits(place, mode, day, goods), value, guarantor, (left, right))
+        if changed:
+            self.told.differences.append((
+                first.orderNo, first.ebpCode, one.state, other.state, assumed, *_why(key, one, a),
+                *_why(key, other, b), _receipts(key, a), _receipts(key, b)))
+
+    def _place(self, day: date, office: str) -> str:
+        return str(self.law.at(day, office).place)
+
+    # sums ----------------------------------------------------------------------------------------------
+
+    def _add(self, key: Key, a: int, b: int, changed: int) -> None:
+        held = self.told.sums.get(key)
+        if held is None:
+            held = self.told.sums[key] = [0, 0, 0]
+        held[0] += a
+        held[1] += b
+        held[2] += changed
+
+    def _sum(self, one: _Half, other: _Half, changed: bool, splits: list[tuple[str, str]], value: Decimal | None,
+             guarantor: str, cases: tuple[Case | None, Case | None]) -> None:
+        a, b = _figures(one, value), _figures(other, value)
+        for metric in a.keys() | b.keys():
+            left, right = a.get(metric, 0), b.get(metric, 0)
+            if left or right:
+                for dimension, key in splits:
+                    if dimension != "goods" or metric not in TAXES:
+                        self._add((metric, dimension, key), left, right, changed)
+                if metric in TAXES and guarantor:
+                    self._add((metric, "guarantor", guarantor), left, right, changed)
+        if one.rules or other.rules:
+            for metric in ("refused", "waiting"):
+                said = [half.rules if half.state == metric else () for half in (one, other)]
+                for rule in dict.fromkeys((*said[0], *said[1])):
+                    self._add((metric, "reason", rule), rule in said[0], rule in said[1], changed)
+        lines: dict[str, list[int]] = {}
+        for at, case in enumerate(cases):
+            for code, taxes in _taxes_by_goods(case):
+                held = lines.setdefault(code, [0] * 8)
+                for number, amount in enumerate(taxes):
+                    held[at * 4 + number] += amount
+        for code, amounts in lines.items():
+            for number, metric in enumerate(TAXES):
+                if amounts[number] or amounts[4 + number]:
+                    self._add((metric, "goods", code), amounts[number], amounts[4 + number], changed)
+
+
+TAXES = ("duty", "vat", "consumption", "tax")
+
+
+def _figures(half: _Half, value: Decimal | None) -> dict[str, int]:
+    """Every figure of one parcel in one world, as a whole number."""
+    state = half.state
+    if state == ABSENT:
+        return {}
+    is_released = state in RELEASED_STATES
+    made = {"parcels": 1, "released" if is_released else state: 1}
+    if FULL_TAX in half.notes:
+        made["full_tax"] = 1
+    if is_released and value is not None:
+        made["value"] = fen_of(value)
+    if half.hours_ms is not None:
+        made[HOURS], made[HELD] = half.hours_ms, 1
+    if half.duty or half.vat or half.consumption:
+        duty, vat, consumption = fen_of(half.duty), fen_of(half.vat), fen_of(half.consumption)
+        made.update(duty=duty, vat=vat, consumption=consumption, tax=duty + vat + consumption)
+    return made
+
+
+def _splits(place: str, mode: str, day: date | None, goods: list[str]) -> list[tuple[str, str]]:
+    made = [("all", "")]
+    if place:
+        made += [("place", place), ("mode", mode), ("day", str(day))]
+        made += [("goods", code) for code in goods]
+    return made
+
+
+def _half(key: str, case: Case | None, side: Side) -> _Half:
+    if case is None:
+        return _GONE
+    why = side.told.get(key, ())
+    rules: list[str] = []
+    if case.state in ("refused", "waiting"):
+        said = why if case.state == "refused" or case.inventory is not None else side.turned.get(key, ())
+        rules = list(dict.fromkeys([reason.rule for reason in said if reason.severity == ERROR]))
+    notes = list(dict.fromkeys([reason.rule for reason in why if reason.severity != ERROR]))
+    bill = case.bill
+    stands = bill is not None and bill.status != VOID
+    began = side.began.get(key)
+    hours_ms = case.released_at - began if case.released_at and began is not None else None
+    return _Half(
+        case.state, rules, notes, bill.duty if stands else NO_MONEY, bill.vat if stands else NO_MONEY,
+        bill.consumption if stands else NO_MONEY, case.hold.amount_fen if case.hold is not None else 0, hours_ms,
+        any(reason.rule == YEAR_RULE for reason in why))
+
+
+def _hours(half: _Half) -> float | None:
+    return None if half.hours_ms is None else round(half.hours_ms / MS_AN_HOUR, 4)
+
+
+def _value_and_goods(inventory: InventoryPart) -> Decimal:
+    return sum((line.total for line in inventory.lines), inventory.freight + inventory.insuredFee).quantize(NO_MONEY)
+
+
+def _goods(inventory: InventoryPart) -> list[str]:
+    return sorted({line.gcode[:GOODS_DIGITS] for line in inventory.lines})
+
+
+def _taxes_by_goods(case: Case | None) -> Iterator[tuple[str, tuple[int, ...]]]:
+    bill = case.bill if case is not None else None
+    if bill is None or bill.status == VOID:
+        return
+    for line in bill.lines:
+        if line.duty or line.vat or line.consumption:
+            taxes = fen_of(line.duty), fen_of(line.vat), fen_of(line.consumption)
+            yield line.gcode[:GOODS_DIGITS], (*taxes, sum(taxes))
+
+
+# ── explanations ────────────────────────────────────────────────────────────────────────────────────────
+
+
+@lru_cache(maxsize=4096)
+def _sentence(reason: Reason) -> tuple[str, str]:
+    fault = reason_fault(reason, None)
+    source = f" ({fault.source})" if fault.source else ""
+    return fault.message.zh + source, fault.message.en + source
+
+
+def _why(key: str, half: _Half, side: Side) -> tuple[list[str], list[str]]:
+    """What became of a parcel in one world, and why: Chinese and English."""
+    case = side.work.cases.get(key)
+    reasons = (*side.told.get(key, ()), *(side.turned.get(key, ()) if half.state == "waiting" else ()))
+    said = [_sentence(reason) for reason in dict.fromkeys(reasons)]
+    if case is not None and case.inventory is not None:
+        status = case.inventory.status
+        name = states.name_of(status) if status in states.table()["names"] else None
+        if name is not None:
+            said.append((f"清单状态 {status} {name.zh}", f"inventory {status} {name.en}"))
+    if half.duty or half.vat or half.consumption:
+        figures = [plain(amount) for amount in (half.duty, half.vat, half.consumption)]
+        said.append(("关税 {}，增值税 {}，消费税 {}".format(*figures),
+                     "duty {}, VAT {}, consumption tax {}".format(*figures)))
+    return [zh for zh, _ in said], [en for _, en in said]
+
+
+def _receipts(key: str, side: Side) -> list[str]:
+    return [f"{kind} {status}" for event in side.log.get(key, ()) for kind, status in event.receipts]
+
+
+# ── sums of all shards ──────────────────────────────────────────────────────────────────────────────────
+
+CNY = frozenset(column.name for column in COLUMNS if column.unit == "cny")
+
+
+def links_of(sums: dict[Key, list[int]]) -> dict[str, list[dict[str, Any]]]:
+    """The sums as rows, by the link of the chain that their column belongs to."""
+    homes = {column.name: column.link for column in COLUMNS}
+    order = {column.name: number for number, column in enumerate(COLUMNS)}
+    made: dict[str, list[dict[str, Any]]] = {column.link: [] for column in COLUMNS}
+    for metric, dimension, key in sorted(sums, key=lambda one: (order.get(one[0], len(order)), one)):
+        if metric not in homes:
+            continue
+        a, b, changed = sums[metric, dimension, key]
+        said: tuple[Any, Any] = (a, b)
+        if metric == HOURS:
+            counts = sums[HELD, dimension, key]
+            said = _mean_hours(a, counts[0]), _mean_hours(b, counts[1])
+        elif metric in CNY:
+            said = str(money(a)), str(money(b))
+        made[homes[metric]].append(
+            {"metric": metric, "dimension": dimension, "key": key, "a": said[0], "b": said[1], "changed": changed})
+    return made
+
+
+def _mean_hours(ms: int, count: int) -> str:
+    return str((Decimal(ms) / MS_AN_HOUR / count).quantize(NO_MONEY)) if count else "0.00"
+
+
+def add_sums(total: dict[Key, list[int]], more: dict[Key, list[int]]) -> None:
+    """The sums of one more shard."""
+    for key, values in more.items():
+        held = total.setdefault(key, [0, 0, 0])
+        for at, value in enumerate(values):
+            held[at] += value
+
+
+def rule_words(rules: Iterable[str]) -> dict[str, dict[str, str]]:
+    """What each rule is called, in both languages: the sentence of its catalog without its values."""
+    from cebport.clearance.receipts import catalog
+
+    made = {}
+    for rule in sorted(rules):
+        entry = catalog().get(rule)
+        title = entry.get("title") or entry["message"] if entry is not None else {"zh": rule, "en": rule}
+        made[rule] = {"zh": title["zh"], "en": title["en"]}
+    return made
