@@ -36,8 +36,8 @@ from cebport.faults import ChannelDown, SettingsError, StoreConflict
 from cebport.server import timers
 from cebport.server.dispatch import dispatch
 from cebport.server.run import pipeline_of
-from cebport.server.store.engines import queries
-from cebport.server.store.store import CLAIM_BYTES_MAX, DONE, POISON, Delivered, Route, Store, Writes
+from cebport.server.store.engines import engine_of, queries
+from cebport.server.store.store import CLAIM_BYTES_MAX, DONE, POISON, Delivered, Route, Store, Writes, encode, upgrade
 from cebport.testing.builders import Fees, Item
 from cebport.testing.market import market, person
 
@@ -49,12 +49,32 @@ def arrival(raw: bytes, peer: str = "p", name: str = "a.xml", kind: str = "messa
 
 
 def writes(**given: Any) -> Writes:
-    return Writes(**{name: given.get(name, []) for name in Writes._fields})
+    return Writes(**{name: given.get(name, {} if name == "states" else []) for name in Writes._fields})
 
 
 def commit(store: Store, **given: Any) -> None:
     with store.transaction():
         store.commit(writes(**given))
+
+
+def test_a_store_of_an_older_schema_is_brought_up_to_date(home: Home) -> None:
+    """Running totals came with 0002: they are counted from what was there."""
+    engine = engine_of(home.url)
+    upgrade(engine, "0001")
+    assert engine.scalar("SELECT version_num FROM alembic_version") == "0001"
+    engine.fill("cases", "key, version, state, blob", [
+        (f"O{n}|E", 1, n % 2, encode(Case(f"O{n}", "E"))) for n in range(5)])
+    engine.fill("inbox", "id, peer, digest, kind, name, route, received_at, state, worker, note", [
+        (1, "p", b"1", "message", "a", encode(Route()), AT, DONE, "", ""),
+        (2, "p", b"2", "timer", "b", encode(Route()), AT, DONE, "", "")])
+    engine.fill("journal", "position, inbox, at, law, code, documents, blob", [(1, 1, AT, "", "", 7, b"")])
+    engine.fill("outbox", "id, inbox, type, receiver, wrap, documents, created_at, state, blob", [
+        (1, 1, "312", "d", 0, 9, AT, DONE, b"")])
+    engine.close()
+    totals = home.open().totals()
+    assert {name: totals[name] for name in ("messages", "documents", "parcels", "receipts")} == {
+        "messages": 1, "documents": 7, "parcels": 5, "receipts": 9}
+    assert sorted(count for count in totals.values() if count in (2, 3)) == [2, 3]
 
 
 # ── the same statements, the same schema ────────────────────────────────────────────────────────────────
@@ -75,7 +95,8 @@ def test_both_schemas_have_the_same_tables_and_columns(postgres_home: Home, sqli
         there.setdefault(table, set()).add(column)
     here = {table: {row[1] for row in one.engine.connection.execute(f"PRAGMA table_info({table})")} for table in there}
     assert here == there
-    assert {table: set(columns.split(", ")) for table, columns in TABLES.items()} == {
+    tables = {**TABLES, "counts": "name, slot, count"}
+    assert {table: set(columns.split(", ")) for table, columns in tables.items()} == {
         table: columns for table, columns in there.items() if table != "alembic_version"}
 
 
@@ -202,7 +223,7 @@ def test_records_come_back_as_they_went(home: Home) -> None:
     (inbox, _), = store.deliver([arrival(b"a")])
     store.claim(1)
     case, waybill, tally = Case("O1", "E1", version=1), Waybill("W1", "L1", version=1), Tally("T1", "P1", version=1)
-    commit(store, cases=[(case, 0)], waybills=[(waybill, 0)], tallies=[(tally, 0)], keys=[("P|1|2", "O1|E1")],
+    commit(store, cases=[(case, 0)], waybills=[(waybill, 0)], tallies=[(tally, 0)], keys=[("P|1|2", "O1|E1", None)],
            quota=[(b"b" * 16, 2026, 500, None)], journal=[(inbox, AT, "law", "code", 3, b"blob")],
            refusals=[("O1|E1", inbox)], settled=[(DONE, "", inbox)],
            filings=[("C1", "name", "agent", "", "")], timers=[("close", AT + 1, inbox, ["O1|E1"])])
@@ -229,7 +250,8 @@ def _one_done(store: Store, raw: bytes) -> int:
     ("cases", (Case("O", "E", version=1), 0), (Case("O", "E", version=1, state="closed"), 0)),
     ("waybills", (Waybill("W", "L", version=1), 0), (Waybill("W", "L", version=1, case="x"), 0)),
     ("tallies", (Tally("T", "P", version=1), 0), (Tally("T", "P", version=1), 0)),
-    ("keys", ("P|1|2", "O|E"), ("P|1|2", "O2|E")),
+    ("keys", ("P|1|2", "O|E", None), ("P|1|2", "O2|E", None)),
+    ("keys", ("P|1|2", "O|E", None), ("P|1|2", "O2|E", "O3|E")),
     ("quota", (b"q" * 16, 2026, 5, None), (b"q" * 16, 2026, 7, None)),
     ("postings", (Posting("D", 1, "duty", "a", 5), 1), (Posting("D", 1, "duty", "a", 6), 1)),
 ])

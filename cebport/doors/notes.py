@@ -138,6 +138,8 @@ DIFFERENCES: tuple[tuple[str, str, Words], ...] = (
      W("到期事项 {row}：已到期，收件里却没有", "timers {row}: has rung, but is not in the inbox")),
     (r"outbox (?P<row>\d+ \S+): its receivers do not get the same number of receipts", "",
      W("发件 {row}：各收件人的回执份数不同", "outbox {row}: its receivers do not get the same number of receipts")),
+    (r"counts (?P<row>\S+): (?P<stored>-?\d+) stored, (?P<folded>\d+) counted", "",
+     W("合计 {row}：记为 {stored}，实数 {folded}", "counts {row}: {stored} stored, {folded} counted")),
     (r"(?P<row>.+): stored and folded differ", "",
      W("{row}：表里的与重放的不同", "{row}: what is stored and what the journal gives differ")),
     (r"postings: (?P<stored>\d+) stored, (?P<folded>\d+) in the journal, or their contents differ", "",

@@ -168,6 +168,7 @@ def check(store: Store, progress: Callable[[int], None] | None = None) -> Report
         _compare_postings(report, store, scratch)
         _compare_timers(report, store, scratch)
         _compare_outbox(report, store, scratch)
+        _compare_totals(report, store)
         for name, words in JOINS.items():
             for (row,) in store.engine.rows(name, DIFFERENCES_MAX):
                 _differ(report, words.format(row))
@@ -254,6 +255,15 @@ def _compare_postings(report: Report, store: Store, scratch: _Scratch) -> None:
     report.digests["postings"] = f"{total:032x}"
     if (count, total) != (scratch.postings, scratch.posted):
         _differ(report, f"postings: {count} stored, {scratch.postings} in the journal, or their contents differ")
+
+
+def _compare_totals(report: Report, store: Store) -> None:
+    """The running totals against the rows that they count."""
+    told = {name: int(count) for name, count in store.engine.rows("totals") if count}
+    counted = {name: int(count) for name, count in store.engine.rows("counted") if count}
+    for name in sorted(told.keys() | counted.keys()):
+        if told.get(name, 0) != counted.get(name, 0):
+            _differ(report, f"counts {name}: {told.get(name, 0)} stored, {counted.get(name, 0)} counted")
 
 
 def _compare_timers(report: Report, store: Store, scratch: _Scratch) -> None:

@@ -45,7 +45,7 @@ def by_place(store: Store, policy: Policy, day: date) -> list[PlaceRow]:
     """Parcels by city (or the nearest known place) of their inventory's customs office, most parcels first."""
     counts: dict[str, Counter[str]] = {}
     homes: dict[str, str] = {}
-    for case in _cases(store):
+    for case in cases(store):
         office = case.inventory.customsCode if case.inventory is not None else ""
         home = homes.get(office)
         if home is None:
@@ -65,7 +65,8 @@ def _home(policy: Policy, day: date, office: str) -> str:
     return next((place for place in path if policy.places[place].level == CITY_LEVEL), path[0])
 
 
-def _cases(store: Store) -> Iterator[Case]:
+def cases(store: Store) -> Iterator[Case]:
+    """Every parcel, in the order of the keys."""
     after = ""
     while rows := store.engine.rows("dump_cases", after, ROWS_A_PAGE):
         for row in rows:
@@ -84,16 +85,19 @@ def by_reason(store: Store) -> list[ReasonRow]:
     return [ReasonRow(rule, count, reason_fault(samples[rule], None).message) for rule, count in counts.most_common()]
 
 
-def _refusals(store: Store) -> Iterator[Event]:
+def events(store: Store) -> Iterator[Event]:
+    """Every line of the journal, in its order."""
     position = 0
     while rows := store.engine.rows("journal_after", position, ROWS_A_PAGE // 20):
         for row in rows:
-            for event in _events.decode(store.vault.stretch(row[-1])):
-                if any(reason.severity == ERROR for reason in event.why):
-                    yield event
+            yield from _events.decode(store.vault.stretch(row[-1]))
         position = rows[-1][0]
+
+
+def _refusals(store: Store) -> Iterator[Event]:
+    return (event for event in events(store) if any(reason.severity == ERROR for reason in event.why))
 
 
 def example(store: Store, state: str) -> Any:
     """A parcel in that state, or None: the first in the order of the keys."""
-    return next((case for case in _cases(store) if case.state == state), None)
+    return next((case for case in cases(store) if case.state == state), None)

@@ -28,8 +28,9 @@ from cebport.clearance.parts import (
 )
 from cebport.clearance.receipts import Receipt
 from cebport.clearance.taking import FREE
-from cebport.server.store.store import Store, Writes, encode
+from cebport.server.store.store import STATE_NUMBERS, Store, Writes, encode
 
+STATE_COUNTS = {state: f"state/{number}" for state, number in STATE_NUMBERS.items()}
 WITH_CASE = (OrderPart, PaymentPart, InventoryPart, CancelPart, ReturnPart)
 WITH_WAYBILL = (WaybillPart, SignedForPart, InventoryPart)
 
@@ -116,6 +117,7 @@ class Work:
         self.owners: dict[str, str] = {}
         self.quota: dict[tuple[bytes, int], int] = {}
         self._seen_versions: dict[str, int] = {}
+        self._seen_states: dict[str, str] = {}
         self._waybill_versions: dict[str, int] = {}
         self._tally_versions: dict[str, int] = {}
         self._seen_quota: dict[tuple[bytes, int], int | None] = {}
@@ -126,7 +128,7 @@ class Work:
         self._seen_owners: dict[str, str] = {}
         self._claimed: dict[str, str] = {}
         self._guarded: dict[str, None] = {}
-        self.writes = Writes(*[[] for _ in Writes._fields])
+        self.writes = Writes([], [], [], [], [], [], [], [], [], [], [], [], [], [], {})
 
     # reading ----------------------------------------------------------------------------------------
 
@@ -184,6 +186,7 @@ class Work:
             for key, case in self.store.cases(wanted).items():
                 self.cases[key] = case
                 self._seen_versions[key] = case.version
+                self._seen_states[key] = case.state
 
     def _load_waybills(self, keys: dict[str, None]) -> None:
         wanted = [key for key in keys if key not in self.waybills]
@@ -309,8 +312,14 @@ class Work:
     def finish(self) -> Writes:
         """What to commit: every changed record with the version it was made from."""
         writes = self.writes
+        states = writes.states
         for key in self._changed_cases:
-            writes.cases.append((self.cases[key], self._seen_versions.get(key, 0)))
+            case, before = self.cases[key], self._seen_states.get(key)
+            writes.cases.append((case, self._seen_versions.get(key, 0)))
+            if case.state != before:
+                states[STATE_COUNTS[case.state]] = states.get(STATE_COUNTS[case.state], 0) + 1
+                if before is not None:
+                    states[STATE_COUNTS[before]] = states.get(STATE_COUNTS[before], 0) - 1
         for key in self._changed_waybills:
             writes.waybills.append((self.waybills[key], self._waybill_versions.get(key, 0)))
         for key in self._changed_tallies:

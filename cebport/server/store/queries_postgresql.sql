@@ -81,6 +81,9 @@ WHERE keys.key = n.key AND keys.case_key = n.before;
 -- name: guard_cases
 UPDATE cases SET version = cases.version FROM unnest(%s::text[], %s::int[]) AS n (key, version)
 WHERE cases.key = n.key AND cases.version = n.version;
+-- name: add_counts
+INSERT INTO counts (name, slot, count) SELECT * FROM unnest(%s::text[], %s::int[], %s::bigint[])
+ON CONFLICT (name, slot) DO UPDATE SET count = counts.count + excluded.count;
 -- name: put_refusals
 INSERT INTO refusals (key, inbox) SELECT * FROM unnest(%s::text[], %s::bigint[]) ON CONFLICT DO NOTHING;
 -- name: refusal_count
@@ -132,11 +135,21 @@ INSERT INTO filings (code, name, roles, since, until)
 SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[]) ON CONFLICT (code) DO NOTHING;
 -- name: filings
 SELECT code, name, roles, since, until FROM filings;
--- name: state_counts
-SELECT state, count(*) FROM cases GROUP BY state;
--- name: message_counts
-SELECT (SELECT count(*) FROM inbox WHERE kind <> 'timer'), (SELECT coalesce(sum(documents), 0) FROM journal),
-(SELECT coalesce(sum(documents), 0) FROM outbox);
+-- name: totals
+SELECT name, sum(count) FROM counts GROUP BY name;
+-- name: counted
+SELECT 'state/' || state, count(*) FROM cases GROUP BY state
+UNION ALL SELECT 'messages', count(*) FROM inbox WHERE kind <> 'timer'
+UNION ALL SELECT 'documents', coalesce(sum(documents), 0) FROM journal
+UNION ALL SELECT 'receipts', coalesce(sum(documents), 0) FROM outbox;
+-- name: forget_counts
+DELETE FROM counts;
+-- name: recount
+INSERT INTO counts (name, slot, count)
+SELECT 'state/' || state, 0, count(*) FROM cases GROUP BY state
+UNION ALL SELECT 'messages', 0, count(*) FROM inbox WHERE kind <> 'timer'
+UNION ALL SELECT 'documents', 0, coalesce(sum(documents), 0) FROM journal
+UNION ALL SELECT 'receipts', 0, coalesce(sum(documents), 0) FROM outbox;
 -- name: journal_after
 SELECT position, inbox, at, law, code, blob FROM journal WHERE position > %s ORDER BY position LIMIT %s;
 -- name: journal_of

@@ -66,6 +66,9 @@ INSERT INTO keys (key, case_key) VALUES (?, ?) ON CONFLICT (key) DO NOTHING;
 UPDATE keys SET case_key = ?2 WHERE key = ?1 AND case_key = ?3;
 -- name: guard_cases
 UPDATE cases SET version = version WHERE key = ? AND version = ?;
+-- name: add_counts
+INSERT INTO counts (name, slot, count) VALUES (?, ?, ?)
+ON CONFLICT (name, slot) DO UPDATE SET count = counts.count + excluded.count;
 -- name: put_refusals
 INSERT INTO refusals (key, inbox) VALUES (?, ?) ON CONFLICT DO NOTHING;
 -- name: refusal_count
@@ -108,11 +111,21 @@ until = excluded.until;
 INSERT INTO filings (code, name, roles, since, until) VALUES (?, ?, ?, ?, ?) ON CONFLICT (code) DO NOTHING;
 -- name: filings
 SELECT code, name, roles, since, until FROM filings;
--- name: state_counts
-SELECT state, count(*) FROM cases GROUP BY state;
--- name: message_counts
-SELECT (SELECT count(*) FROM inbox WHERE kind <> 'timer'), (SELECT coalesce(sum(documents), 0) FROM journal),
-(SELECT coalesce(sum(documents), 0) FROM outbox);
+-- name: totals
+SELECT name, sum(count) FROM counts GROUP BY name;
+-- name: counted
+SELECT 'state/' || state, count(*) FROM cases GROUP BY state
+UNION ALL SELECT 'messages', count(*) FROM inbox WHERE kind <> 'timer'
+UNION ALL SELECT 'documents', coalesce(sum(documents), 0) FROM journal
+UNION ALL SELECT 'receipts', coalesce(sum(documents), 0) FROM outbox;
+-- name: forget_counts
+DELETE FROM counts;
+-- name: recount
+INSERT INTO counts (name, slot, count)
+SELECT 'state/' || state, 0, count(*) FROM cases GROUP BY state
+UNION ALL SELECT 'messages', 0, count(*) FROM inbox WHERE kind <> 'timer'
+UNION ALL SELECT 'documents', 0, coalesce(sum(documents), 0) FROM journal
+UNION ALL SELECT 'receipts', 0, coalesce(sum(documents), 0) FROM outbox;
 -- name: journal_after
 SELECT position, inbox, at, law, code, blob FROM journal WHERE position > ? ORDER BY position LIMIT ?;
 -- name: journal_of

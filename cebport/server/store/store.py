@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
+from zlib import crc32
 
 import msgspec
 import zstandard
@@ -22,10 +23,11 @@ from cebport.faults import ChannelDown, Malformed, SettingsError, StoreConflict
 from cebport.server.store.engines import DAMAGED, Engine, engine_of
 from cebport.server.vault import Vault
 
-HEAD_REVISION = "0001"
+HEAD_REVISION = "0002"
 SCHEMA = "SELECT version_num FROM alembic_version"
 CLAIM_BYTES_MAX, FETCH_BYTES_MAX = 16 << 20, 4 << 20
 NUMBERS_LEASED = 500
+COUNT_SLOTS = 64
 NEW, CLAIMED, DONE, POISON = 0, 1, 2, 3
 BROKEN = 3
 
@@ -116,6 +118,8 @@ class Writes(NamedTuple):
     filings: list[tuple[str, str, str, str, str]]
     again: list[int]
     refusals: list[tuple[str, int]]
+    states: dict[str, int]
+    """How many parcels more (or fewer) are in each state ("state/<number>")."""
 
 
 class Store:
@@ -124,6 +128,7 @@ class Store:
     def __init__(self, engine: Engine, vault: Vault, worker: str = "") -> None:
         self.engine, self.vault = engine, vault
         self.worker = worker or f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}"
+        self._slot = crc32(self.worker.encode()) % COUNT_SLOTS
         self._unsure = False
         self._blocks: dict[str, tuple[int, int]] = {}
 
@@ -164,6 +169,9 @@ class Store:
                 else:
                     given.append((self.engine.rows("delivered", arrival.peer, arrival.digest)[0][0], False))
             self.engine.many("archive", archive)
+            new_messages = sum(is_new and arrival.kind != "timer"
+                               for arrival, (_, is_new) in zip(arrivals, given, strict=True))
+            self._count([("messages", new_messages)])
             for inbox, is_new in given:
                 if not is_new:
                     self.engine.rows("send_again", inbox)
@@ -292,6 +300,8 @@ class Store:
         many("put_timers", [(kind, due, inbox, encode(keys)) for kind, due, inbox, keys in writes.timers])
         many("add_filings", writes.filings)
         many("put_refusals", writes.refusals)
+        self._count([("documents", sum(row[4] for row in writes.journal)),
+                     ("receipts", sum(row[4] for row in writes.outbox)), *writes.states.items()])
         for inbox in writes.again:
             self.engine.rows("send_again", inbox)
         settled = [(state, note, inbox, self.worker) for state, note, inbox in writes.settled]
@@ -386,11 +396,14 @@ class Store:
 
     def totals(self) -> dict[str, int]:
         """Parcels by state, messages, documents, receipts: of the whole store."""
-        counts = dict(self.engine.rows("state_counts"))
-        messages, documents, receipts = self.engine.rows("message_counts")[0]
-        states = {state: int(counts.get(number, 0)) for state, number in STATE_NUMBERS.items()}
-        return {"messages": int(messages), "documents": int(documents), "parcels": sum(states.values()), **states,
-                "receipts": int(receipts)}
+        held = {name: int(count) for name, count in self.engine.rows("totals")}
+        states = {state: held.get(f"state/{number}", 0) for state, number in STATE_NUMBERS.items()}
+        return {"messages": held.get("messages", 0), "documents": held.get("documents", 0),
+                "parcels": sum(states.values()), **states, "receipts": held.get("receipts", 0)}
+
+    def _count(self, counts: Iterable[tuple[str, int]]) -> None:
+        """Add to the running totals, inside a transaction; a worker has a row of its own, so nobody waits for it."""
+        self.engine.many("add_counts", sorted([(name, self._slot, count) for name, count in counts if count]))
 
 
 STATE_NUMBERS = {state: number for number, state in enumerate(PARCEL_STATES)}
@@ -434,8 +447,8 @@ def _vault_of(engine: Engine, keys: Path) -> Vault:
     return vault
 
 
-def upgrade(engine: Engine) -> None:
-    """Bring the schema to the newest revision (alembic)."""
+def upgrade(engine: Engine, revision: str = HEAD_REVISION) -> None:
+    """Bring the schema to a revision, the newest by default (alembic)."""
     from alembic import command
     from alembic.config import Config
     from alembic.util import CommandError
@@ -444,14 +457,14 @@ def upgrade(engine: Engine) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     with engine.upgrading():
-        if engine.scalar(SCHEMA) == HEAD_REVISION:
+        if engine.scalar(SCHEMA) == revision:
             return  # somebody else did it meanwhile
         engine.check_ours()
         database = engine.sqlalchemy()
         try:
             with database.begin() as connection:
                 config.attributes["connection"] = connection
-                command.upgrade(config, "head")
+                command.upgrade(config, revision)
         except DBAPIError as wrong:
             raise engine.down(wrong.orig or wrong) from wrong
         except CommandError as wrong:
