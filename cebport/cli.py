@@ -20,6 +20,7 @@ HOMES = {
     "unwrap": "letters", "clear": "walk", "trace": "walk", "rebuild": "walk", "backup": "walk", "restore": "walk",
     "keys": "walk", "generate": "trial", "bench": "trial", "demo": "trial",
     "policy": "law",
+    "route": "route",
 }  # fmt: skip
 """Command -> the module of cebport.doors that has it."""
 

@@ -180,7 +180,7 @@ def codes_page() -> str:
 
 def fault_catalogs() -> list[tuple[str, Mapping[str, Mapping[str, Any]]]]:
     """(title, catalog by id) of every place that has words for faults."""
-    from cebport.clearance import receipts
+    from cebport.clearance import goods, receipts
     from cebport.messages import catalog, certificates, envelope, rules
     from cebport.policy import reader
     from cebport.server import dispatch, filings
@@ -191,6 +191,7 @@ def fault_catalogs() -> list[tuple[str, Mapping[str, Mapping[str, Any]]]]:
         ("Signatures, keys, trust 签名与信任", certificates.catalog()),
         ("Envelopes 传输报文", envelope.catalog()),
         ("Decision 比对与判定", receipts.catalog()),
+        ("Goods files 商品表", goods.catalog()),
         ("Messages that nobody may send 不应申报的报文", dispatch.CATALOG),
         ("Filings 企业备案", filings.CATALOG),
         ("Tables of the law 规则表", reader.catalog()),

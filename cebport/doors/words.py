@@ -102,6 +102,15 @@ COMMANDS: dict[str, Words] = {
         "value, first and last day, places, the text it rests on, how sure we are. These commands ask and compare them, and "
         "import published lists.",
     ),
+    "route": W(
+        "哪些商品走哪条路。\n\n商品表（CSV 或 XLSX，列名中英文均可）里每种商品、每个地点：能否进口，走哪种监管方式，依据正面清单哪一行、"
+        "有什么条件；跨境电商、邮递物品、一般贸易三种税款，从低到高；要哪些单证和备案；个人限值允许买几件；规则表里已有的将来变化。"
+        "缺什么资料就说缺什么。",
+        "Which goods take which road.\n\nFor each item of a goods file (CSV or XLSX, heads in Chinese or English) and each "
+        "place: may it come, by which mode, under which row of the positive list and which conditions; the tax by cross-border "
+        "e-commerce, as a postal article and in general trade, cheapest first; documents and filings; how many the buyer's limits "
+        "allow; what a coming day in the tables changes. Missing facts are named.",
+    ),
 }
 
 SUBCOMMANDS: dict[str, Words] = {
@@ -220,6 +229,10 @@ OPTIONS: dict[str, Words] = {
     "policy.column": W("列的对应，如 code=税号；认得表头时不必给；可重复",
                        "which column is which, e.g. code=税号; not needed where the header is known; repeatable"),
     "policy.out": W("输出目录", "folder to write"),
+    "route.on": W("哪一天，写作 YYYY-MM-DD", "the day, as YYYY-MM-DD"),
+    "route.place": W("地点（编号、关区代码或名称）；默认全国各地；可重复", "place (an id, a customs code or a name); default: all of them; repeatable"),
+    "route.overlay": W("叠加在规则表上的修改（YAML）；可重复", "rows laid over the tables (YAML); repeatable"),
+    "route.brief": W("只要总表，不逐条说明", "only the table of all goods, no explanations"),
 }
 
 PHRASES: dict[str, Words] = {
@@ -427,6 +440,31 @@ PHRASES: dict[str, Words] = {
     "reason": W("原因", "reason"),
     "words": W("说明", "in words"),
     "city": W("城市", "city"),
+    # route
+    "route_asking": W("查规则", "asking the law"),
+    "route_title": W("{day}：{goods} 种商品，{places} 个地点", "{day}: {goods} goods, {places} places"),
+    "route_goods": W("商品", "goods"),
+    "route_may": W("可否", "may it"),
+    "route_ecommerce": W("跨境电商", "e-commerce"),
+    "route_cheapest": W("最省", "cheapest"),
+    "route_road": W("路", "road"),
+    "route_share": W("占货值", "share"),
+    "route_unit": W("税款为每单人民币元；? 表示缺资料，只知两端；行号是商品表里的行。", "Taxes are CNY an order; ?: a fact is missing, both ends are given; no.: the row of the file."),
+    "route_priced": W("{code}，单价 {price} × {quantity}，运费 {freight}", "{code}, price {price} × {quantity}, freight {freight}"),
+    "route_places": W("{names} 等 {count} 处", "{names} and others, {count} in all"),
+    "route_why": W("可否进口", "May it come"),
+    "route_conditions": W("条件", "Conditions"),
+    "route_tax": W("税款", "Tax"),
+    "route_needs": W("单证与备案", "Documents and filings"),
+    "route_limits": W("个人限值", "The buyer's limits"),
+    "route_missing": W("缺少的资料", "Missing facts"),
+    "route_changes": W("将来的变化", "Coming changes"),
+    "route_more_rows": W("另有 {count} 行，见 --json", "{count} more rows, see --json"),
+    "route_more_changes": W("另有 {count} 项变化，见 --json", "{count} more changes, see --json"),
+    "route_basket": W("全部 {count} 种商品放在一单：货值、运费、保费共 {value} 元", "All {count} goods in one order: {value} CNY with freight and insurance"),
+    "route_basket_inside": W("在单次限值 {single} 以内", "inside the single limit {single}"),
+    "route_basket_orders": W("至少要分成 {orders} 单", "it takes at least {orders} orders"),
+    "route_basket_year": W("年度限值 {year}：这样的一篮子一年可买 {count} 次", "year limit {year}: such a basket fits {count} times a year"),
 }
 
 FORMS: dict[str, str] = {

@@ -1,0 +1,413 @@
+"""Which goods, which road (哪些商品走哪条路): ``cebport route``. Reads the goods file, asks, and shows the answers.
+
+The answers are made by ``clearance/route.py``; here they become a table and lines that fit the terminal, or JSON.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import shutil
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import click
+from msgspec import Struct
+from msgspec.structs import fields
+
+from cebport.clearance import costing, goods, route
+from cebport.clearance.costing import Because, Cost
+from cebport.clearance.goods import Goods
+from cebport.clearance.route import Answer, Asked, Basket, Road
+from cebport.doors import frame, law, screen, terms
+from cebport.doors.frame import DONE, NO, option
+from cebport.doors.screen import label, padded, say, spoken, width
+from cebport.faults import ERROR, Fault, Words, fault_of
+from cebport.policy import Policy
+from cebport.policy.places import NATION
+from cebport.values import plain
+
+FILE_BYTES_MAX = 20_000_000
+UNPACKED_BYTES_MAX = 200_000_000
+CELLS_MAX = 60
+"""Columns of a row that are looked at."""
+ENCODINGS = ("utf-8-sig", "gb18030")
+DELIMITERS = (",", ";", "\t")
+COLUMNS_MIN, COLUMNS_MAX = 60, 120
+NAMES_SHOWN, ROWS_SHOWN, CHANGES_SHOWN = 4, 4, 8
+GAP = "  "
+
+
+@frame.command("route")
+@click.argument("file", type=frame.file_type, metavar="FILE")
+@option("--on", type=frame.Day(), required=True)
+@option("--place", multiple=True, metavar="ID")
+@law.overlay_option
+@option("--brief", is_flag=True)
+@frame.json_option
+def route_command(file: Path, on: date, place: tuple[str, ...], overlays: tuple[Path, ...], brief: bool,
+                  as_json: bool) -> int:
+    """For each item whether and how it may come; exit code 1 where one cannot come, or a row cannot be read."""
+    policy = Policy.load(overlays=overlays)
+    places = [law.place_of(policy, name) for name in place]
+    read = read_file(file)
+    asked = route.ask(policy, on, places)
+    answers = []
+    with screen.progress(say("route_asking"), len(read.items), quiet=as_json) as step:
+        for item in read.items:
+            answers.append(route.answer(item, asked))
+            step(1)
+    baskets = route.baskets(read.items, asked)
+    if as_json:
+        emit(asked, answers, baskets, read.faults)
+    else:
+        Page(asked).show(answers, baskets, read.faults, brief=brief)
+    bad = any(fault.severity == ERROR for fault in read.faults)
+    return NO if bad or any(answer.may == route.NO for answer in answers) else DONE
+
+
+# ── the file ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def read_file(path: Path) -> Goods:
+    """The goods of a CSV or XLSX file. What cannot be read at all is one fault."""
+    if path.stat().st_size > FILE_BYTES_MAX:
+        return _unread(path, f"{path.stat().st_size:,} bytes", f"<= {FILE_BYTES_MAX:,} bytes")
+    raw = path.read_bytes()
+    if raw.startswith(b"PK"):
+        return _read_xlsx(path, raw)
+    if b"\0" in raw[:4096] and not raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return _unread(path, path.suffix or "binary", "CSV / XLSX")
+    return _read_csv(path, raw)
+
+
+def _unread(path: Path, found: str, expected: str) -> Goods:
+    return Goods((), (fault_of(goods.catalog(), "CEB-GOODS-009", path=path.name, found=found, expected=expected),))
+
+
+def _read_csv(path: Path, raw: bytes) -> Goods:
+    """Text in any usual encoding, its cells set apart by comma, semicolon or tab."""
+    encodings = ("utf-16",) if raw.startswith((b"\xff\xfe", b"\xfe\xff")) else ENCODINGS
+    for encoding in encodings:
+        try:
+            text = raw.decode(encoding)
+            break
+        except UnicodeDecodeError:
+            continue
+    else:
+        return _unread(path, "encoding", ", ".join((*ENCODINGS, "utf-16")))
+    best: list[list[str]] = []
+    for delimiter in DELIMITERS:
+        try:
+            rows = [row[:CELLS_MAX] for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)]
+        except csv.Error as wrong:
+            return _unread(path, str(wrong), "CSV")
+        if goods.head_row(rows) is not None:
+            return goods.read_goods(path.name, rows)
+        best = best or rows
+    return goods.read_goods(path.name, best)
+
+
+def _read_xlsx(path: Path, raw: bytes) -> Goods:
+    """The first sheet whose columns have known heads, else the first."""
+    import openpyxl
+
+    try:
+        with zipfile.ZipFile(io.BytesIO(raw)) as packed:
+            size = sum(entry.file_size for entry in packed.infolist())
+        if size > UNPACKED_BYTES_MAX:
+            return _unread(path, f"{size:,} bytes", f"<= {UNPACKED_BYTES_MAX:,} bytes")
+        book = openpyxl.load_workbook(io.BytesIO(raw), read_only=True, data_only=True)
+        sheets = [(sheet.title, list(_sheet_rows(sheet))) for sheet in book.worksheets]
+        book.close()
+    except Exception as wrong:  # a broken workbook breaks in a hundred ways inside the library
+        return _unread(path, type(wrong).__name__, "XLSX")
+    if not sheets:
+        return _unread(path, "0 sheets", "XLSX")
+    title, rows = next(((title, rows) for title, rows in sheets if goods.head_row(rows) is not None), sheets[0])
+    return goods.read_goods(f"{path.name} {title}", rows)
+
+
+def _sheet_rows(sheet: Any) -> Iterator[list[str]]:
+    for count, row in enumerate(sheet.iter_rows(values_only=True, max_col=CELLS_MAX)):
+        if count > goods.ITEMS_MAX + goods.HEAD_ROWS_MAX + 1:
+            return
+        yield [_cell_text(value) for value in row]
+
+
+def _cell_text(value: Any) -> str:
+    """What a cell shows: a whole number without a point, a fraction without the dust of binary numbers."""
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() else plain(Decimal(f"{value:.10g}"))
+    return str(value)
+
+
+# ── JSON ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def emit(asked: Asked, answers: Iterable[Answer], baskets: Iterable[Basket], faults: Iterable[Fault]) -> None:
+    """A line an item, a line a basket, and one with everything that is wrong with the file."""
+    on = {"on": str(asked.day)}
+    for answer in answers:
+        screen.emit({"kind": "item", **on, "may": answer.may, **jsonable(answer)})
+    for basket in baskets:
+        screen.emit({"kind": "basket", **on, **jsonable(basket)})
+    screen.emit({"kind": "file", **on, "places": [place for group in asked.groups for place in group.places],
+                 "edition": asked.policy.edition, "faults": [fault.as_dict() for fault in faults]})
+
+
+def jsonable(value: Any) -> Any:
+    """An answer as JSON holds it: amounts and days as text, words in both languages."""
+    if isinstance(value, Words):
+        return {"zh": value.zh, "en": value.en}
+    if isinstance(value, Struct):
+        return {field.name: jsonable(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return {name: jsonable(held) for name, held in value._asdict().items()}
+    if isinstance(value, tuple | list):
+        return [jsonable(held) for held in value]
+    if isinstance(value, Decimal):
+        return plain(value)
+    return str(value) if isinstance(value, date) else value
+
+
+# ── the terminal ────────────────────────────────────────────────────────────────────────────────────
+
+
+class Page:
+    """The answers on a terminal of so many columns."""
+
+    def __init__(self, asked: Asked) -> None:
+        self.asked = asked
+        self.columns = min(max(shutil.get_terminal_size((100, 24)).columns, COLUMNS_MIN), COLUMNS_MAX)
+        self.marks: set[str] = set()
+
+    def show(self, answers: Sequence[Answer], baskets: Sequence[Basket], faults: Sequence[Fault], *,
+             brief: bool) -> None:
+        """The table of all goods, then each, then the basket, what is wrong with the file, and the marks."""
+        if answers:
+            count = sum(len(group.places) for group in self.asked.groups)
+            screen.out(screen.coloured(
+                say("route_title", day=self.asked.day, goods=len(answers), places=count), "1"))
+            screen.out()
+            self.overview(answers)
+        for answer in () if brief else answers:
+            screen.out()
+            self.item(answer)
+        if len(answers) > 1:
+            for basket in baskets:
+                screen.out()
+                self.basket(basket)
+        if faults:
+            screen.out()
+            screen.faults(faults)
+        if self.marks and not brief:
+            screen.out()
+            for mark in [name for name in terms.SURE if name in self.marks]:
+                screen.out(f"[{mark}] {spoken(terms.SURE[mark])}")
+
+    # every table and line
+
+    def grid(self, heads: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int], fill: int) -> None:
+        """A table whose column ``fill`` takes what the others leave, its text on several lines where it must."""
+        widths = [max(width(row[at]) for row in (heads, *rows)) for at in range(len(heads))]
+        rest = self.columns - sum(wide for at, wide in enumerate(widths) if at != fill) - len(GAP) * (len(heads) - 1)
+        widths[fill] = min(widths[fill], max(rest, 10))
+        for row in (heads, ["-" * wide for wide in widths], *rows):
+            lines = screen.wrapped(row[fill], widths[fill]) or [""]
+            for number, text in enumerate(lines):
+                cells = [text if at == fill else cell if number == 0 else "" for at, cell in enumerate(row)]
+                screen.out(GAP.join(padded(cell, widths[at], right=at in right)
+                                    for at, cell in enumerate(cells)).rstrip())
+
+    def line(self, text: str, indent: int = 2) -> None:
+        """A text, wrapped; its later lines set in."""
+        first, *rest = screen.wrapped(text, self.columns - indent - 2)
+        screen.out(" " * indent + first)
+        for more in rest:
+            screen.out(" " * (indent + 2) + more)
+
+    def because(self, why: Because, before: str = "") -> None:
+        """A reason: the words, then the text and the row that say so."""
+        self.line(f"{before}{spoken(why.text)}{self.source(why)}", 4)
+        if why.note:
+            self.line(spoken(costing.said("row_note", note=why.note)), 6)
+
+    def source(self, why: Because) -> str:
+        """The text and the row behind words."""
+        if why.confidence:
+            self.marks.add(why.confidence)
+        behind = "; ".join(text for text in (spoken(why.source), why.row) if text)
+        return f" <{behind}>" if behind else ""
+
+    def names(self, places: Sequence[str]) -> str:
+        """The names of places; of many the first ones and how many they are."""
+        known = self.asked.policy.places
+        everywhere = sum(len(group.places) for group in self.asked.groups)
+        if NATION in places and len(places) == everywhere:
+            return spoken(costing.said("everywhere"))
+        names = [spoken(Words(known[place].zh, known[place].en)) if place in known else place
+                 for place in places]
+        if NATION in places:
+            return spoken(costing.said("elsewhere", count=len(places)))
+        if len(names) <= NAMES_SHOWN + 1:
+            return screen.listed(names)
+        return say("route_places", names=screen.listed(names[:NAMES_SHOWN]), count=len(places))
+
+    # parts of the page
+
+    def overview(self, answers: Sequence[Answer]) -> None:
+        """All goods, the cheapest first: may it come, the tax three ways, the cheapest road."""
+        heads = [say("number"), say("route_goods"), say("route_may"), say("route_ecommerce"), road_name("postal"),
+                 road_name("general"), say("route_cheapest")]
+        ordered = sorted(answers, key=lambda answer: costing.order(answer.roads[0].cost))
+        rows = []
+        for answer in ordered:
+            open_roads = [road for road in answer.roads if road.may != route.NO]
+            best = road_name(open_roads[0].road, short=True) if open_roads else "-"
+            ways = [_cheapest(answer, lambda name: name in self.asked.modes),
+                    *(_cheapest(answer, lambda name, way=way: name == way) for way in ("postal", "general"))]
+            rows.append([str(answer.item.row), answer.item.name or answer.gcode, may_word(answer.may), *ways, best])
+        self.grid(heads, rows, right=(0, 3, 4, 5), fill=1)
+        self.line(say("route_unit"), 0)
+
+    def item(self, answer: Answer) -> None:
+        """One item: its roads, cheapest first, and why each cell is what it is."""
+        item = answer.item
+        screen.out(screen.coloured(f"{item.row}  {item.name}".rstrip(), "1"))
+        if item.price is not None:
+            freight = plain(item.freight) if item.freight is not None else "0"
+            self.line(say("route_priced", code=answer.gcode, price=plain(item.price), quantity=plain(item.quantity),
+                          freight=freight))
+        else:
+            self.line(answer.gcode)
+        heads = [say("route_road"), say("route_may"), say("tax"), say("route_share"), say("place")]
+        rows = [[road_name(road.road), may_word(road.may), *_figures(road), self.names(road.places)]
+                for road in answer.roads]
+        open_roads = [road for road in answer.roads if road.may != route.NO]
+        self.grid(heads, rows, right=(2, 3), fill=4)
+        self.section("route_why", self._why(answer))
+        self.section("route_conditions", _by_road(open_roads, lambda road: road.conditions))
+        self.section("route_tax", _by_road(open_roads, lambda road: road.cost.steps))
+        self.section("route_needs", _by_road(open_roads, lambda road: road.needs))
+        self.section("route_limits", _by_road(open_roads, lambda road: road.limits.why if road.limits else ()))
+        self.missing(answer)
+        self.changes(answer)
+
+    def section(self, title: str, reasons: Mapping[Because, Sequence[str]]) -> None:
+        """Reasons under a title, each with the roads that it concerns."""
+        if reasons:
+            self.line(label(title).rstrip())
+        for why, roads in reasons.items():
+            self.because(why, f"{', '.join(dict.fromkeys(roads))}: ")
+
+    def _why(self, answer: Answer) -> dict[Because, list[str]]:
+        """The rows that open or close the modes, with their places, then the list and the limits."""
+        made: dict[Because, list[str]] = {}
+        for road in answer.roads:
+            for at, opened in enumerate(road.opened):
+                if at >= ROWS_SHOWN:
+                    more = say("route_more_rows", count=len(road.opened) - at)
+                    made[Because(Words(more, more), Words("", ""), road.road + road.may, "", "", "")] = [road.road]
+                    break
+                text = f"{spoken(opened.why.text)} ({self.names(opened.places)})"
+                made.setdefault(opened.why._replace(text=Words(text, text)), []).append(road.road)
+            for why in road.why[1 if road.opened else 0:]:
+                made.setdefault(why, []).append(road_word(road.road))
+        return made
+
+    def missing(self, answer: Answer) -> None:
+        """What nobody said and the answer needs."""
+        found: dict[Words, list[str]] = {words: [] for words in answer.missing}
+        for road in answer.roads:
+            for words in road.missing:
+                found.setdefault(words, []).append(road_word(road.road))
+        if found:
+            self.line(label("route_missing").rstrip())
+        for words, roads in found.items():
+            self.line((f"{', '.join(dict.fromkeys(roads))}: " if roads else "") + spoken(words), 4)
+
+    def changes(self, answer: Answer) -> None:
+        """What coming days change, the next first."""
+        if answer.changes:
+            self.line(label("route_changes").rstrip())
+        for change in answer.changes[:CHANGES_SHOWN]:
+            what = costing.table()["changes"][change.what]
+            roads = ", ".join(map(road_word, change.roads))
+            words = f"{change.day} {roads}, {spoken(Words(what['zh'], what['en']))}: "
+            self.line(f"{words}{spoken(change.before)} -> {spoken(change.after)} ({self.names(change.places)})", 4)
+            for why in change.sources[:ROWS_SHOWN]:
+                self.line(spoken(why.text) + self.source(why), 6)
+        if len(answer.changes) > CHANGES_SHOWN:
+            self.line(say("route_more_changes", count=len(answer.changes) - CHANGES_SHOWN), 4)
+
+    def basket(self, basket: Basket) -> None:
+        """All goods in one order."""
+        self.line(say("route_basket", count=basket.items, value=plain(basket.value)), 0)
+        if basket.action == "inside":
+            self.line(say("route_basket_inside", single="-" if basket.single is None else plain(basket.single)))
+        for why in basket.over:
+            self.because(why)
+        if basket.orders is not None and basket.orders > 1:
+            self.line(say("route_basket_orders", orders=basket.orders))
+        if basket.year is not None:
+            self.line(say("route_basket_year", year=plain(basket.year), count=basket.baskets_a_year))
+
+
+def _by_road(roads: Sequence[Road], part: Any) -> dict[Because, list[str]]:
+    """Reasons -> the roads that have them."""
+    made: dict[Because, list[str]] = {}
+    for road in roads:
+        for why in part(road):
+            made.setdefault(why, []).append(road_word(road.road))
+    return made
+
+
+def _cheapest(answer: Answer, wanted: Any) -> str:
+    """The lowest tax of some roads that are not barred."""
+    found = [road for road in answer.roads if wanted(road.road) and road.may != route.NO]
+    return amount(min(found, key=lambda road: costing.order(road.cost)).cost) if found else "-"
+
+
+def _figures(road: Road) -> tuple[str, str]:
+    """Tax and share; nothing for a road that is barred."""
+    return ("", "") if road.may == route.NO else (amount(road.cost), share(road.cost))
+
+
+def road_name(road: str, *, short: bool = False) -> str:
+    """A road as people call it: a mode with its code."""
+    held = costing.table()["roads"][road]
+    name = spoken(Words(held["zh"], held["en"]))
+    if not road.isdigit():
+        return name
+    return road if short else f"{road} {name}"
+
+
+def road_word(road: str) -> str:
+    """A road in a list."""
+    return road_name(road, short=True)
+
+
+def may_word(may: str) -> str:
+    """Whether it may come, in a word."""
+    held = costing.table()["may"][may]
+    return spoken(Words(held["zh"], held["en"]))
+
+
+def amount(cost: Cost) -> str:
+    """The tax, both ends where a fact is missing; "?" where it is not sure."""
+    if cost.tax is None and cost.low is None:
+        return "-"
+    text = f"{cost.tax:,.2f}" if cost.tax is not None else f"{cost.low:,.2f}–{cost.high:,.2f}"
+    return text if cost.sure or cost.tax is None else text + " ?"
+
+
+def share(cost: Cost) -> str:
+    """The tax as a share of the dutiable value."""
+    return "" if cost.share is None else costing.percent(cost.share)
