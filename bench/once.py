@@ -1,4 +1,4 @@
-"""One measured run of the walk in a fresh process: python -m bench.once FOLDER STORE WORKERS RECEIPTS.
+"""One measured run of the walk in a fresh process: python -m bench.once FOLDER STORE WORKERS RECEIPTS ON KEYS.
 
 Prints one JSON line: CPU µs a parcel after start-up (imports, tables and schema are not a parcel's cost), wall
 seconds, parcels a second, the largest resident set of a process.
@@ -29,8 +29,8 @@ def cpu_seconds() -> float:
     return total
 
 
-def main(folder: Path, store: str, workers: int, receipts: Path, on: str) -> dict[str, Any]:
-    settings = Settings(store=store, keys=str(receipts) + ".keys", trust=(str(folder / "trust.yaml"),),
+def main(folder: Path, store: str, workers: int, receipts: Path, on: str, keys: str) -> dict[str, Any]:
+    settings = Settings(store=store, keys=keys, trust=(str(folder / "trust.yaml"),),
                         filings=str(folder / "filings.yaml"), receipts=str(receipts), workers=workers)
     warm = Store.open(settings.store, Path(settings.keys or ""))
     if workers == 1:
@@ -51,4 +51,4 @@ def main(folder: Path, store: str, workers: int, receipts: Path, on: str) -> dic
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), Path(sys.argv[4]), sys.argv[5])))
+    print(json.dumps(main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), Path(sys.argv[4]), *sys.argv[5:])))

@@ -1,7 +1,8 @@
 """The benchmark: CPU a parcel as a ratio to the floor, both measured in one run on one machine.
 
     python -m bench.walk                        # 10,000 parcels, five rounds, RSA and SM2, SQLite and PostgreSQL
-    python -m bench.walk --curve 1000000        # CPU a parcel while the store grows to a million
+    python -m bench.walk --grow big.db --parcels 1000000    # fill a store
+    python -m bench.walk --at small.db big.db   # CPU a parcel beside what stores hold already
     python -m bench.walk --start                # import, cold check
 
 Medians of the rounds; within a round the floor and the runs take turns, so that a drift of the machine's speed
@@ -23,17 +24,20 @@ from typing import Any
 
 from bench import floor
 from bench.postgres import Server
+from cebport.server.store.store import Store
 from cebport.testing.traffic import generate
 from cebport.values import parse_time
 
+GROWN_AT_ONCE = 20_000
 ON = "2026-11-24T10:00:00"
 REPOSITORY = Path(__file__).parent.parent
 
 
-def once(folder: Path, store: str, workers: int, work: Path) -> dict[str, Any]:
+def once(folder: Path, store: str, workers: int, work: Path, keys: Path | None = None) -> dict[str, Any]:
     receipts = work / "receipts"
     shutil.rmtree(receipts, ignore_errors=True)
-    done = subprocess.run([sys.executable, "-m", "bench.once", str(folder), store, str(workers), str(receipts), ON],
+    done = subprocess.run([sys.executable, "-m", "bench.once", str(folder), store, str(workers), str(receipts), ON,
+                           str(keys or work / "receipts.keys")],
                           capture_output=True, text=True, check=False, cwd=REPOSITORY)
     if done.returncode:
         raise SystemExit(done.stderr[-3000:])
@@ -76,21 +80,61 @@ def compare(parcels: int, rounds: int, with_postgres: bool) -> None:
             print(algorithm, "median", middle, flush=True)
 
 
-def curve(most: int, step: int) -> None:
-    """One store grows; each step is fresh traffic with numbers of its own."""
+def grow(store: Path, parcels: int) -> None:
+    """Clear fresh traffic into a store until it holds so many parcels; not measured."""
+    store = store.absolute()
+    with tempfile.TemporaryDirectory(prefix="cebport-bench-") as place:
+        while (held := _held(store)) < parcels:
+            _fresh(Path(place) / "step", held, min(GROWN_AT_ONCE, parcels - held))
+            once(Path(place) / "step", f"sqlite:///{store}", 2, Path(place), keys=_keys(store))
+            print(json.dumps({"held": _held(store)}), flush=True)
+
+
+def at(stores: list[Path], parcels: int, rounds: int) -> None:
+    """CPU a parcel of fresh traffic beside what each store holds already, on a copy of it, in turns."""
     with tempfile.TemporaryDirectory(prefix="cebport-bench-") as place:
         work = Path(place)
-        store, held = sqlite_of(work), 0
-        while held < most:
-            folder = work / "step"
-            shutil.rmtree(folder, ignore_errors=True)
-            generate(folder, parcels=step, seed=held + 1, on=parse_time(ON), algorithm="rsa")
-            base = floor.measure(folder, step)["floor"]
-            row = once(folder, store, 2, work)
-            held += row["parcels"]
-            print(json.dumps({"held": held, "cpu_us": row["cpu_us"], "floor_us": round(base, 1),
-                              "ratio": round(row["cpu_us"] / base, 2), "parcels_per_second": row["parcels_per_second"],
-                              "max_rss_mb": row["max_rss_mb"]}), flush=True)
+        homes = []
+        for number, store in enumerate(stores):
+            home = work / str(number) / "bench.db"
+            home.parent.mkdir()
+            shutil.copy(store, home)
+            shutil.copy(_keys(store), _keys(home))
+            homes.append((home, _held(home)))
+        rows: dict[int, list[dict[str, Any]]] = {}
+        for number in range(rounds):
+            for home, first in homes:
+                _fresh(work / "step", _held(home), parcels)
+                base = floor.measure(work / "step", parcels)["floor"]
+                row = once(work / "step", f"sqlite:///{home}", 1, work, keys=_keys(home))
+                rows.setdefault(first, []).append({**row, "floor_us": base, "ratio": row["cpu_us"] / base})
+                print(json.dumps({"held": first, "round": number + 1, "cpu_us": row["cpu_us"],
+                                  "floor_us": round(base, 1), "ratio": round(row["cpu_us"] / base, 2)}), flush=True)
+        for first, held in sorted(rows.items()):
+            middle = {name: round(statistics.median(row[name] for row in held), 2)
+                      for name in ("cpu_us", "floor_us", "ratio", "max_rss_mb")}
+            print(json.dumps({"held": first, **middle}), flush=True)
+
+
+def _keys(store: Path) -> Path:
+    return store.with_name(store.name + ".keys")
+
+
+def _held(store: Path) -> int:
+    """How many parcels a store holds."""
+    held = Store.open(f"sqlite:///{store.absolute()}", _keys(store))
+    try:
+        return held.totals()["parcels"]
+    finally:
+        held.close()
+
+
+def _fresh(folder: Path, held: int, parcels: int) -> None:
+    """Traffic with numbers of its own, made by a process that ends: what it needed in memory is not ours."""
+    shutil.rmtree(folder, ignore_errors=True)
+    subprocess.run([sys.executable, "-m", "cebport", "generate", "--parcels", str(parcels), "--seed", str(held + 1),
+                    "--on", ON, "--algorithm", "rsa", "-o", str(folder)], check=True, cwd=REPOSITORY,
+                   stdout=subprocess.DEVNULL)
 
 
 def start() -> None:
@@ -121,12 +165,14 @@ def main() -> None:
     ask.add_argument("--parcels", type=int, default=10_000)
     ask.add_argument("--rounds", type=int, default=5)
     ask.add_argument("--no-postgres", action="store_true")
-    ask.add_argument("--curve", type=int, default=0)
-    ask.add_argument("--step", type=int, default=10_000)
+    ask.add_argument("--grow", type=Path, metavar="STORE")
+    ask.add_argument("--at", type=Path, nargs="+", metavar="STORE")
     ask.add_argument("--start", action="store_true")
     asked = ask.parse_args()
-    if asked.curve:
-        curve(asked.curve, asked.step)
+    if asked.grow:
+        grow(asked.grow, asked.parcels)
+    elif asked.at:
+        at(asked.at, asked.parcels, asked.rounds)
     elif asked.start:
         start()
     else:
