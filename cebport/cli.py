@@ -18,8 +18,9 @@ from cebport.doors.screen import say
 HOMES = {
     "check": "letters", "verify": "letters", "sign": "letters", "doctor": "letters", "wrap": "letters",
     "unwrap": "letters", "clear": "walk", "trace": "walk", "rebuild": "walk", "backup": "walk", "restore": "walk",
-    "keys": "walk", "generate": "trial", "bench": "trial", "demo": "trial",
-    "policy": "law",
+    "open": "privacy", "shred": "privacy", "keys": "privacy", "generate": "trial", "bench": "trial", "demo": "trial",
+    "tax": "tax", "cases": "tax",
+    "policy": "law", "pilots": "pilots",
     "route": "route",
 }  # fmt: skip
 """Command -> the module of cebport.doors that has it."""

@@ -289,7 +289,7 @@ def test_notes_name_the_same_values_in_both_languages():
 @pytest.mark.parametrize(("arguments", "said"), [
     (["check"], "用法：cebport check 路径... [选项]\n用法错误：缺少 路径..."),
     (["check", "nowhere.xml"], "用法错误：文件或目录不存在：nowhere.xml"),
-    (["keys", "both", "--store", "sqlite:///x.db"], "用法错误：both 不可用；可用的有 master, hash"),
+    (["keys", "both", "--store", "sqlite:///x.db"], "用法错误：both 不可用；可用的有 master, hash, rewrap, retire"),
     (["generate", "--parcels", "5", "--place", "bj", "-o", "x"], "用法错误：没有测试地点 bj；可用的有 "),
 ])  # fmt: skip
 def test_usage_errors_are_chinese_throughout(call, arguments, said, tmp_path, monkeypatch):
@@ -818,15 +818,53 @@ def test_backup_and_restore(call, cleared, store, tmp_path):
     assert code == 1 and "cut" in err
 
 
-def test_keys_rotate(call, cleared, tmp_path):
+@pytest.fixture
+def own_store(cleared, tmp_path) -> str:
+    """A copy of the cleared store that a test may change."""
     shutil.copy(cleared / "c.db", tmp_path / "k.db")
     shutil.copy(cleared / "c.db.keys", tmp_path / "k.db.keys")
-    store = f"sqlite:///{tmp_path / 'k.db'}"
-    code, out, _ = call("keys", "master", "--store", store, "--json")
+    return f"sqlite:///{tmp_path / 'k.db'}"
+
+
+def test_keys_rotate_and_retire(call, own_store, tmp_path):
+    file = tmp_path / "k.db.keys"
+    code, out, _ = call("keys", "master", "--store", own_store, "--json")
     (answer,) = lines(out, "keys")
-    assert code == 0 and answer["id"] == json.loads((tmp_path / "k.db.keys").read_text())["master"][0]["id"]
-    assert call("keys", "hash", "--store", store)[0] == 0
-    assert call("trace", "--store", store, numbers_of(store, "closed")["order"])[0] == 0, "older keys still read"
+    assert code == 0 and answer["ids"] == [json.loads(file.read_text())["master"][0]["id"]]
+    assert call("keys", "hash", "--store", own_store)[0] == 0
+    number = numbers_of(own_store, "closed")["order"]
+    assert call("trace", "--store", own_store, number)[0] == 0, "older keys still read"
+    code, out, _ = call("keys", "rewrap", "--store", own_store, "--json")
+    assert code == 0 and lines(out, "keys")[0]["rows"] > 0 and len(json.loads(file.read_text())["master"]) == 2
+    code, out, _ = call("keys", "retire", "--store", own_store, "--json")
+    (answer,) = lines(out, "keys")
+    assert (code, answer["rows"], answer["ids"]) == (0, 0, ["m1"]) and len(json.loads(file.read_text())["master"]) == 1
+    assert call("open", "1", "--store", own_store, "--who", "a", "--reason", "b", "-o", tmp_path / "one.xml")[0] == 0
+    assert call("rebuild", "--store", own_store)[0] == 0
+
+
+def test_open_records_who_and_why_and_shred_leaves_masks(call, own_store, tmp_path, monkeypatch):
+    def opened(number: int) -> str:
+        code, out, _ = call("open", number, "--store", own_store, "--who", "Wang", "--reason", "dispute 7")
+        assert code == 0
+        return out
+
+    first = opened(1)
+    identity = re.search(r"<ceb:buyerIdNumber>([^<]+)<", first)[1]
+    with sqlite3.connect(tmp_path / "k.db") as base:
+        assert base.execute("SELECT who, reason FROM access").fetchall() == [("Wang", "dispute 7")]
+    assert call("open", 99999, "--store", own_store, "--who", "a", "--reason", "b")[0] == 1
+    assert call("open", 1, "--store", own_store, "--who", " ", "--reason", "b")[0] == 1
+    monkeypatch.setattr("sys.stdin", io.StringIO(identity + "\n"))
+    code, out, _ = call("shred", "--store", own_store, "--who", "Wang", "--reason", "asked for", "--json")
+    (answer,) = lines(out, "shred")
+    assert code == 0 and answer["documents"] >= 3
+    assert identity in first and identity not in opened(1)
+    monkeypatch.setattr("sys.stdin", io.StringIO(identity + "\n"))
+    assert call("shred", "--store", own_store, "--who", "Wang", "--reason", "again")[0] == 1, "nothing is left of it"
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    assert call("shred", "--store", own_store, "--who", "Wang", "--reason", "x")[0] == 2
+    assert call("rebuild", "--store", own_store)[0] == 0
 
 
 # ── bench, demo ─────────────────────────────────────────────────────────────────────────────────────

@@ -1,4 +1,4 @@
-"""Commands about a store (数据库): clear, trace, rebuild, backup, restore, keys.
+"""Commands about a store (数据库): clear, trace, rebuild, backup, restore.
 
 They run the server's parts and show what came of it; nothing is decided here.
 """
@@ -251,7 +251,7 @@ def clock(time17: str) -> str:
     return f"{t[:4]}-{t[4:6]}-{t[6:8]} {t[8:10]}:{t[10:12]}:{t[12:14]}" if len(t) >= 14 else t
 
 
-# ── rebuild, backup, restore, keys ──────────────────────────────────────────────────────────────────
+# ── rebuild, backup, restore ──────────────────────────────────────────────────────────────────
 
 
 @frame.command("rebuild")
@@ -311,26 +311,4 @@ def restore_command(source: Path, store: str, verify: bool, keys: Path | None, a
     else:
         phrase = "restored_proved" if answer["verified"] else "restored"
         screen.out(say(phrase, path=source, rows=sum(answer["rows"].values())))
-    return DONE
-
-
-@frame.command("keys")
-@click.argument("which", type=frame.Choice(("master", "hash")), metavar="master|hash")
-@frame.store_option
-@frame.keys_option
-@frame.json_option
-def keys_command(which: str, store: str, keys: Path | None, as_json: bool) -> int:
-    """Put a fresh key in front; what older keys sealed stays readable."""
-    from cebport.server.store.store import default_keys
-    from cebport.server.vault import Vault, rotate
-
-    file = keys or default_keys(frame.existing_store(store))
-    if not file.exists():
-        raise click.UsageError(say("no_such_file", path=file))
-    Vault.open(file)
-    fresh = rotate(file, which)
-    if as_json:
-        screen.emit({"keys": str(file), "which": which, "id": fresh})
-    else:
-        screen.out(say("rotated", keys=file, which=which, id=fresh))
     return DONE

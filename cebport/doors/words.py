@@ -81,9 +81,24 @@ COMMANDS: dict[str, Words] = {
         "Restore a backup.\n\nThe target must be empty and may be the other kind of database. --verify then compares rows, "
         "folds the journal again, and tries the key file on the archive.",
     ),
+    "open": W(
+        "查阅一份存档报文的原文。\n\nMESSAGE 是 trace 所列的报文编号。原文含个人信息：查阅人、时间、事由先记录在案，然后才给出。",
+        "Open one archived message.\n\nMESSAGE is its number, as trace shows it. The bytes hold personal data: who, when and why "
+        "are on record before they are shown.",
+    ),
+    "shred": W(
+        "销毁一个人的个人信息。\n\n在此人的每份存档单证里，个人信息只留掩码，报文用新的数据密钥重新封存；流水和账簿只有带密钥的散列，不变。"
+        "证件号码在终端询问，或从标准输入读取。此后请用 keys master 和 keys retire 结束旧主密钥。",
+        "Shred one person's data.\n\nIn every archived document of theirs only masks stay, sealed under a new data key; journal and "
+        "books hold keyed hashes and stay as they are. The identity number is asked for, or read from standard input. End the "
+        "old master key afterwards: keys master, then keys retire.",
+    ),
     "keys": W(
-        "更换密钥。\n\nmaster 保护报文存档，hash 用于匹配个人信息。旧钥保留，用它们封存的内容仍可读。",
-        "Rotate keys.\n\nmaster protects the archive, hash matches personal data. Older keys stay for what they sealed.",
+        "更换密钥。\n\nmaster 换保护存档的主密钥，hash 换匹配个人信息的密钥；旧钥保留，用它们封存的内容仍可读。"
+        "rewrap 把旧主密钥下的内容改用最新的；retire 再把旧主密钥移出密钥文件（先停下换钥之前启动的工作进程）。",
+        "Change keys.\n\nmaster puts a fresh key for the archive in front, hash one for matching personal data; older keys stay for "
+        "what they sealed. rewrap puts everything under the newest master key; retire does that and takes the older ones out of "
+        "the key file (first end the workers that began before the newest was made).",
     ),
     "bench": W(
         "测一测这台机器的速度。\n\n生成 N 票包裹，在临时目录里完整通关，给出每秒票数和每票 CPU。完整的对比测试见 bench/README.md。",
@@ -94,6 +109,20 @@ COMMANDS: dict[str, Words] = {
         "演示：十个试点城市一个早晨的包裹。\n\n生成、通关、按城市和退单原因汇总，再各追踪一票放行和退单的包裹。",
         "Demonstration: one morning in the ten pilot cities.\n\nGenerates and clears the traffic, sums up by city and by "
         "reason of refusal, and traces one released and one refused parcel.",
+    ),
+    "tax": W(
+        "试算税款。\n\n文件是 JSON（日期、地点、监管方式、运费、保费、年度已用额度、商品行，写法见 docs/how-to/tax.md）或 CEB621 清单报文；"
+        "- 表示标准输入。逐步列出限值、完税价格、关税、消费税、增值税（2016-04-08 以前为行邮税）及其依据。超过限值而不得进口时退出码为 1。",
+        "Reckon the tax of goods before they come.\n\nFILE is JSON (day, place, mode, freight, insurance, what the buyer's year "
+        "holds, lines; see docs/how-to/tax.md) or a CEB621 message; - is standard input. Tells limits, dutiable value, duty, "
+        "consumption tax and VAT (before 2016-04-08 the postal tax) step by step with their sources. Exit code 1 where the "
+        "limits keep the goods out.",
+    ),
+    "cases": W(
+        "核对算例。\n\n算例写明哪一天、什么商品、应缴多少、怎样算得；先验算式，再与规则表算出的结果比较。"
+        "不给文件就核对随附的全部算例。改了规则表之后运行它。",
+        "Check the worked cases of the law.\n\nA case says day, goods, what is due and the sum that leads to it; the sum is checked "
+        "first, then compared with what the tables give. Without files, all cases of the package. Run it after changing a table.",
     ),
     "policy": W(
         "问规则：某日某地适用什么、由哪份文件、有多大把握。\n\n规则表把每一项规定记成一行：数值、起止日期、地点、依据文件、把握程度。"
@@ -110,6 +139,13 @@ COMMANDS: dict[str, Words] = {
         "place: may it come, by which mode, under which row of the positive list and which conditions; the tax by cross-border "
         "e-commerce, as a postal article and in general trade, cheapest first; documents and filings; how many the buyer's limits "
         "allow; what a coming day in the tables changes. Missing facts are named.",
+    ),
+    "pilots": W(
+        "十个试点城市对照：同样的包裹，各地的规定。\n\n同一批商品、买家和差错，各以本地企业和关区申报，按当日各地的规定和做法通关；"
+        "看哪些处处放行、哪些处处受阻、哪些此处通彼处阻，以及因为哪一条规定。-o 写出网页。",
+        "The ten pilot cities side by side: the same parcels, each city's law.\n\nThe same goods, buyers and faults, declared by each "
+        "city's own companies and offices, are cleared by the law and practice of each city on the day: which pass everywhere, "
+        "which stop everywhere, which pass here and stop there, and by which row of law. -o writes a page.",
     ),
 }
 
@@ -208,11 +244,26 @@ OPTIONS: dict[str, Words] = {
     "rebuild.check": W("核对；不写也是核对", "compare; left out, it is done as well"),
     "backup.out": W("备份文件", "backup file"),
     "restore.verify": W("恢复后重放流水并比较", "afterwards fold the journal again and compare"),
+    "open.who": W("查阅人", "who opens it"),
+    "open.reason": W("事由", "why"),
+    "shred.who": W("经办人", "who does it"),
+    "shred.reason": W("事由", "why"),
     "bench.parcels": W("包裹票数", "how many parcels"),
     "bench.store": W("数据库；默认临时的 SQLite 文件", "the store; default: a temporary SQLite file"),
     "demo.parcels": W("包裹票数", "how many parcels"),
     "demo.dir": W("演示目录", "folder of the demonstration"),
     "demo.again": W("目录里已有演示时先删掉", "remove an earlier demonstration in the folder first"),
+    "pilots.parcels": W("每个城市的包裹票数", "parcels at each city"),
+    "pilots.on": W("哪一天，写作 YYYY-MM-DD；默认今天", "the day, as YYYY-MM-DD; default: today"),
+    "pilots.faults": W("带差错的包裹所占比例，如 0.2", "share of parcels with a fault, e.g. 0.2"),
+    "pilots.overlay": W("叠加在规则表上的修改（YAML）；可重复", "rows laid over the tables (YAML); repeatable"),
+    "pilots.out": W("网页文件（HTML，中英文）", "page to write (HTML, both languages)"),
+    "tax.on": W("按哪一天的规则，写作 YYYY-MM-DD；默认按文件里的日期", "the day whose law holds, as YYYY-MM-DD; default: that of the file"),
+    "tax.place": W("地点的编号或关区代码；默认按文件", "id of a place or customs code; default: that of the file"),
+    "tax.year-used": W("订购人本年已用额度（元）；默认按文件，否则为 0", "what the buyer's year holds already, CNY; default: as the file says, else 0"),
+    "tax.overlay": W("叠加在规则表上的修改（YAML）；可重复", "rows laid over the tables (YAML); repeatable"),
+    "cases.overlay": W("叠加在规则表上的修改（YAML）；可重复", "rows laid over the tables (YAML); repeatable"),
+    "cases.all": W("相符的算例也列出", "list the cases that hold, too"),
     "policy.on": W("哪一天，写作 YYYY-MM-DD；默认今天", "the day, as YYYY-MM-DD; default: today"),
     "policy.place": W("地点的编号、关区代码或名称；默认全国", "id, customs code or name of a place; default: the nation"),
     "policy.profile": W("做法组合；默认该地当日的", "profile; default: that of the place on the day"),
@@ -359,7 +410,15 @@ PHRASES: dict[str, Words] = {
     "restored": W("已从 {path} 恢复 {rows:,} 行", "restored from {path}: {rows:,} rows"),
     "restored_proved": W("已从 {path} 恢复 {rows:,} 行；行数、流水和密钥都核对无误",
                          "restored from {path}: {rows:,} rows; rows, journal and keys are proved"),
-    "rotated": W("{keys} 里新的 {which} 密钥：{id}", "new {which} key in {keys}: {id}"),
+    "keys_master": W("{keys} 里新的主密钥：{ids}", "new master key in {keys}: {ids}"),
+    "keys_hash": W("{keys} 里新的散列密钥：{ids}", "new hash key in {keys}: {ids}"),
+    "keys_rewrap": W("改用最新主密钥的行数：{rows}", "rows put under the newest master key: {rows}"),
+    "keys_retire": W("改用最新主密钥的行数：{rows}；移出 {keys} 的主密钥：{ids}", "rows put under the newest master key: {rows}; taken out of {keys}: {ids}"),
+    "no_message": W("没有编号为 {number} 的报文", "there is no message {number}"),
+    "shredded": W("已销毁：{documents} 份单证，{messages} 份报文重新封存", "shredded: {documents} documents, {messages} messages sealed anew"),
+    "shred_unsearched": W("另有 {count} 份读不懂的报文没有查找", "{count} messages that nobody can read were not searched"),
+    "ask_identity": W("证件号码：", "Identity number: "),
+    "no_identity": W("缺少证件号码（终端输入，或标准输入的第一行）", "an identity number is needed, on the terminal or as the first line of standard input"),
     "document": W("单证", "document"),
     "state": W("状态", "state"),
     "file": W("文件", "file"),
@@ -379,6 +438,21 @@ PHRASES: dict[str, Words] = {
     "vat": W("增值税", "VAT"),
     "consumption": W("消费税", "consumption tax"),
     "tax": W("税款", "tax"),
+    # tax, cases
+    "not_money": W("不是金额（写作 123.45）：{value}", "not an amount to the fen, e.g. 123.45: {value}"),
+    "order": W("订单", "order"),
+    "sources": W("依据", "sources"),
+    "text_not_seen": W("未见原文", "text not seen"),
+    "tax_total": W("应缴税款 {total} 元", "tax to pay: {total} CNY"),
+    "tax_refused": W("超过限值，不得按跨境电商进口", "over the limit: may not come by this channel"),
+    "tax_unanswered": W("不能给出税款，缺少数据：{gcodes}", "no tax can be given, data is missing for {gcodes}"),
+    "no_cases": W("没有算例文件（*.yaml）：{paths}", "no files of cases (*.yaml): {paths}"),
+    "cases": W("算例", "cases"),
+    "cases_differ": W("不符", "differ"),
+    "cases_unread": W("有误", "faults"),
+    "cases_told": W("{count} 个算例，{held} 个相符", "{count} cases, {held} hold"),
+    "case_holds": W("相符", "holds"),
+    "case_differs": W("不符", "differs"),
     # policy
     "yes": W("是", "yes"),
     "no": W("否", "no"),
@@ -419,6 +493,39 @@ PHRASES: dict[str, Words] = {
     "diff_counted": W("共 {count} 项不同", "topics that differ: {count}"),
     "list_imported": W("已写出 {rows} 行到 {written}；叠加文件 {overlay}", "{rows} rows written to {written}; overlay {overlay}"),
     "list_not_read": W("有 {count} 处读不懂，未写入", "{count} places could not be read and are left out"),
+    # pilots
+    "pilots_title": W("试点城市对照：同样的包裹，各地的规定", "The pilots side by side: the same parcels, each city's law"),
+    "pilots_lead": W("{day}，每个城市 {parcels} 票同样的包裹（商品、买家、价格、差错都相同），按各地当日的规定和做法通关。",
+                     "{day}: the same {parcels} parcels at each city (goods, buyers, prices and faults alike), cleared by the law and practice of each place on the day."),
+    "pilots_line": W("{day}，每个城市同样的 {parcels} 票：{everywhere} 票处处放行，{nowhere} 票处处受阻，{depends} 票因地而异",
+                     "{day}, the same {parcels} parcels at each city: {everywhere} pass everywhere, {nowhere} nowhere, {depends} here and not there"),
+    "pilots_everywhere": W("处处放行", "pass everywhere"),
+    "pilots_nowhere": W("处处受阻", "pass nowhere"),
+    "pilots_depends": W("因地而异", "pass here and not there"),
+    "pilots_profile": W("做法", "practice"),
+    "pilots_mode": W("{mode} 放行/申报", "{mode} released/declared"),
+    "pilots_tax": W("税款（元）", "tax CNY"),
+    "pilots_forks": W("此处通、彼处阻", "Here it flows, there it stops"),
+    "pilots_fork": W("{count} 票：{stopped} 受阻，{passing} 放行", "{count}: stop at {stopped}; pass at {passing}"),
+    "pilots_by": W("原因", "by"),
+    "pilots_example": W("例", "e.g."),
+    "pilots_more": W("另有 {count} 组，见网页（-o）或 --json", "{count} more groups: on the page (-o) or with --json"),
+    "pilots_same": W("没有因地而异的包裹", "no parcel depends on the place"),
+    "pilots_all": W("其余 {count} 处", "the other {count}"),
+    "pilots_law": W("各地不同的规定", "What differs in law"),
+    "pilots_told": W("各地情况（不影响判定）", "What is told of the places (decides nothing)"),
+    "pilots_refusals": W("按退单原因（票数）", "Refusals by reason (parcels)"),
+    "pilots_warnings": W("只提示、不退单（票数）", "Warned of and let pass (parcels)"),
+    "pilots_lacking": W("等待的包裹缺什么（票数）", "What waiting parcels lack (parcels)"),
+    "pilots_share": W("各地结果", "What became of them"),
+    "pilots_written": W("网页已写到 {path}", "page written to {path}"),
+    "pilots_made": W("包裹由 cebport 按种子 {seed} 生成，企业和个人均为虚构。", "Parcels are generated by cebport from seed {seed}; companies and people are invented."),
+    "stopped_at": W("受阻之处", "stops at"),
+    "topic": W("主题", "topic"),
+    "value": W("数值", "value"),
+    "where": W("何处", "where"),
+    "basis": W("依据", "basis"),
+    "clearing": W("通关", "clearing"),
     # generate, bench, demo
     "generating": W("生成报文", "generating"),
     "generated": W("已写出 {parcels} 票、{messages} 个报文到 {path}", "{parcels} parcels in {messages} messages written to {path}"),
@@ -470,7 +577,7 @@ PHRASES: dict[str, Words] = {
 FORMS: dict[str, str] = {
     "COMMAND": "命令", "OPTIONS": "选项", "PATH...": "路径...", "FILE": "文件", "DIR": "目录", "OUT": "输出", "NAME": "名称",
     "NUMBER": "编号", "TIME": "时刻", "TEXT": "文本", "MODULE": "库文件", "SHARE": "比例", "ID": "编号", "N": "数",
-    "DXPID": "传输编号", "DATE": "日期", "PLACE": "地点", "TOPIC": "主题", "MODE": "监管方式", "OURS": "列", "THEIRS": "表头",
+    "DXPID": "传输编号", "DATE": "日期", "CNY": "金额", "PLACE": "地点", "TOPIC": "主题", "MODE": "监管方式", "OURS": "列", "THEIRS": "表头",
 }  # fmt: skip
 """How usage writes what is to be put in -> Chinese."""
 
