@@ -29,7 +29,7 @@ PERCENT_PLACES = 4
 def value_lines(value: Any, topic: Topic | None, columns: int) -> list[str]:
     """A value with its unit as lines of at most so many columns; a record has one line a field."""
     family = family_of(topic.name) if topic is not None else ""
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping) and value.keys() != {"zh", "en"}:
         lines: list[str] = []
         kinds = field_kinds(topic)
         for key, held in value.items():
@@ -60,6 +60,8 @@ def plain_value(value: Any, kind: str = "", family: str = "") -> str:
         return _decimal(value, kind)
     if isinstance(value, int):
         return f"{value:,}" if value > 9999 else str(value)
+    if isinstance(value, Mapping) and value.keys() == {"zh", "en"}:
+        return screen.spoken(Words(value["zh"], value["en"]))
     if isinstance(value, Mapping):
         told = [f"{word(key, family)} {plain_value(held, '', family)}" for key, held in value.items()]
         return "; ".join(told) or say("law_none")
@@ -215,7 +217,11 @@ def lines(text: str, indent: str = "  ") -> None:
 def heading(family: str) -> None:
     """The title of a family of topics."""
     pair = terms.FAMILIES.get(family)
-    said = family if pair is None else screen.spoken(pair)
+    heading_line(family if pair is None else screen.spoken(pair))
+
+
+def heading_line(said: str) -> None:
+    """A title with a line behind it."""
     bar = "─" * max(0, COLUMNS - screen.width(said) - 4)
     screen.out(screen.coloured(f"── {said} {bar}", "36"))
 
