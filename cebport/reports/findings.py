@@ -6,6 +6,7 @@ world b the overlaid one.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -165,9 +166,12 @@ class Findings:
 
 
 def spoken(table: Mapping[str, Mapping[str, str]], key: str) -> Words:
-    """The words of a key in a table of the summary, or the key itself."""
+    """The words of a key in a table of the summary, or the key itself; what stands for a value becomes …"""
     held = table.get(key)
-    return Words(held["zh"], held["en"]) if held else Words(key, key)
+    return Words(*(VALUE.sub("…", held[lang]) for lang in ("zh", "en"))) if held else Words(key, key)
+
+
+VALUE = re.compile(r"\{\w+\}")
 
 
 def moves(ask: Questions, folder: Path) -> list[Move]:

@@ -28,6 +28,8 @@ REPORT, FIGURES, DIFFERENCES = "report.html", "figures.csv", "differences.csv"
 OPENED_MAX = 20
 """Parcels shown below one move; all of them are in differences.csv."""
 MOVES_MAX = 40
+FIRST_TOPICS = ("tax.", "postal.", "mode.")
+"""What readers look for first in a law that differs in much."""
 ROWS_MAX = 12
 """Rows of a table before the rest is folded."""
 BARS_MAX = 10
@@ -51,6 +53,8 @@ class Study(NamedTuple):
     title: Words
     question: Words
     expected: Words
+    seen: tuple[tuple[Words, Pair, bool], ...] = ()
+    """What it said would be seen, the figure in both worlds, and whether it is so."""
 
 
 def write_report(folder: Path, study: Study | None = None, *, language: str = "zh") -> Path:
@@ -106,9 +110,20 @@ def _page(found: Findings, ask: Questions, study: Study | None, language: str) -
         said = ((Words("问题：", "Question: "), study.question),
                 (Words("应当看到：", "What it should show: "), study.expected))
         parts.append(page.note(*(element("p", element("b", name), words) for name, words in said)))
+        parts.append(_seen(study) if study.seen else None)
     parts += [_figures(found), _exact(found), _supposed(found), _customs(found), _taxation(found), _rest(found),
               _assumed(found, moves), _parcels(found, ask, moves)]
     return page.page(title, *parts, lead=_lead(found), foot=_foot(found), language=language)
+
+
+def _seen(study: Study) -> Html:
+    """Whether what a study says is so in these parcels."""
+    marks = {True: page.tag(Words("是", "yes"), "good"), False: page.tag(Words("否", "no"), "bad")}
+    rows: list[list[page.Part]] = [
+        [words, marks[so], charts.shown(pair.a), charts.shown(pair.b), signed(pair.difference)]
+        for words, pair, so in study.seen]
+    head = [Words("应当看到", "to be seen"), Words("看到", "seen"), TODAY, SUPPOSED, Words("差", "difference")]
+    return page.table(head, rows, right=(2, 3, 4))
 
 
 def _lead(found: Findings) -> Words:
@@ -164,7 +179,7 @@ def _supposed(found: Findings) -> Html:
     policy = Policy.load()
     rows: list[list[page.Part]] = [
         [_topic(policy.topics, row["topic"]), _place(policy, row.get("place", "")), _said(row["a"]), _said(row["b"])]
-        for row in meta.get("topics", [])]
+        for row in sorted(meta.get("topics", []), key=lambda row: not row["topic"].startswith(FIRST_TOPICS))]
     head = [Words("主题", "topic"), Words("地点", "where"), TODAY, SUPPOSED]
     asked = [Words(f"叠加文件：{meta['overlay']}", f"overlay: {meta['overlay']}")] if meta.get("overlay") else []
     if meta.get("law_of"):

@@ -144,14 +144,16 @@ def run(folder: Path, out: Path, *, parcels: int | None = None, workers: int = 1
     study = read_study(folder)
     out.mkdir(parents=True, exist_ok=True)
     settings = clear_traffic(study, out, parcels=parcels, workers=workers)
-    head = whatif.Study(study.title.words, study.question.words, study.expected.words)
     for supposed in study.overlays:
         answer = out / Path(supposed.file).stem
         plan = Plan(store=settings.store, overlay=str(folder / supposed.file), profile=settings.profile,
                     trust=settings.trust)
         replay(plan, report=answer, engine=engine, workers=workers)
+        found = tuple(seen(Findings.read(answer), supposed.findings))
+        told = tuple((Words(one.finding.zh, one.finding.en), one.pair, one.holds) for one in found)
+        head = whatif.Study(study.title.words, study.question.words, study.expected.words, told)
         whatif.write_report(answer, head, language=language)
-        yield Answer(supposed.file, answer, tuple(seen(Findings.read(answer), supposed.findings)))
+        yield Answer(supposed.file, answer, found)
 
 
 def seen(found: Findings, expected: tuple[Finding, ...]) -> Iterator[Seen]:
