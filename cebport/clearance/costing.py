@@ -20,6 +20,7 @@ from cebport.clearance import tax
 from cebport.clearance.goods import Item, measure
 from cebport.clearance.parts import Line
 from cebport.faults import Words
+from cebport.messages import codes
 from cebport.policy import View
 from cebport.policy.lists import TariffRow
 from cebport.values import ZERO, fen, plain
@@ -166,11 +167,16 @@ def pieces_of(amount: Decimal, unit: str, item: Item) -> int | None:
     """How many pieces hold so much of a unit; None = the item does not say."""
     for kind, one in (("weight", item.weight_kg), ("volume", item.volume_l)):
         try:
-            whole = measure(kind, "", f"{plain(amount)}{unit}")
+            whole = measure(kind, "", f"{plain(amount)} {unit}")
         except ValueError:
             continue
         return int(whole / one) if one else None
     return int(amount) if unit in tax.PIECES or unit == item.unit else None
+
+
+def unit_words(unit: str) -> Words:
+    """A unit of measure by its code; what is no code as it is."""
+    return Words(codes.name("unit", unit, "zh") or unit, codes.name("unit", unit, "en") or unit)
 
 
 # ── the line of an item ─────────────────────────────────────────────────────────────────────────────

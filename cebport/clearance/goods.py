@@ -117,8 +117,8 @@ def column_of(head: str) -> str | None:
 def head_row(rows: Sequence[Sequence[str]]) -> int | None:
     """Where the heads of the columns stand: the first row that names the goods code and one thing more (or only it)."""
     for at, row in enumerate(rows[:HEAD_ROWS_MAX]):
-        known = {column_of(cell) for cell in row if cell.strip()} - {None}
-        if "gcode" in known and (len(known) > 1 or sum(bool(cell.strip()) for cell in row) == 1):
+        named = [column_of(cell) for cell in row if cell.strip()]
+        if "gcode" in named and (len(named) - named.count(None) > 1 or len(named) == 1):
             return at
     return None
 

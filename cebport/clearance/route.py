@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from typing import Any, NamedTuple
 
 from msgspec import Struct
@@ -228,7 +228,7 @@ def _list_says(listing: Listing, gcode: str, view: View) -> tuple[str, Because, 
     told = because(view, LIST_TOPIC, "listed", edition=edition, hs8=hs8, name=name)
     conditions = []
     if row.remark_kind:
-        condition = because(view, LIST_TOPIC, row.remark_kind, remark=remark, unit=row.unit,
+        condition = because(view, LIST_TOPIC, row.remark_kind, remark=remark, unit=costing.unit_words(row.unit),
                             quantity=plain(row.quantity) if row.quantity is not None else "")
         conditions.append(condition._replace(row=row.where))
     return YES, told._replace(row=row.where, note=row.note, confidence=row.confidence), conditions, []
@@ -335,7 +335,7 @@ def _limits(item: Item, gcode: str, view: View, listing: Listing, missing: list[
     if row is not None and row.quantity is not None:
         person = costing.pieces_of(row.quantity, row.unit, item)
         if person is None:
-            missing.append(said("no_quota_measure", unit=row.unit))
+            missing.append(said("no_quota_measure", unit=costing.unit_words(row.unit)))
     many = None if orders is None else orders * int(item.quantity)
     why = []
     if single is not None:
@@ -390,7 +390,7 @@ def baskets(items: Sequence[Item], asked: Asked) -> list[Basket]:
         single = view["postal.limit_order_cny" if postal else "tax.limit_single_cny"]
         year = view["postal.limit_year_cny" if postal else "tax.limit_year_cny"]
         basket = Basket(group.places, len(priced), value, single, year, treated.action, treated.rule,
-                        None if single is None else max(1, int(-(-value // single))),
+                        None if single is None else max(1, int((value / single).to_integral_value(ROUND_CEILING))),
                         None if year is None or not value else int(year / value), _over(treated, value, view))
         key = repr(replace(basket, places=()))
         held = made.get(key)

@@ -40,6 +40,7 @@ DELIMITERS = (",", ";", "\t")
 COLUMNS_MIN, COLUMNS_MAX = 60, 120
 NAMES_SHOWN, ROWS_SHOWN, CHANGES_SHOWN = 4, 4, 8
 GAP = "  "
+FILL_COLUMNS_MIN = 12
 
 
 @frame.command("route")
@@ -215,16 +216,21 @@ class Page:
     # every table and line
 
     def grid(self, heads: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int], fill: int) -> None:
-        """A table whose column ``fill`` takes what the others leave, its text on several lines where it must."""
+        """A table as wide as the terminal: ``fill`` takes what the others leave, and the widest give where it must.
+
+        A cell that is too long stands on several lines.
+        """
         widths = [max(width(row[at]) for row in (heads, *rows)) for at in range(len(heads))]
-        rest = self.columns - sum(wide for at, wide in enumerate(widths) if at != fill) - len(GAP) * (len(heads) - 1)
-        widths[fill] = min(widths[fill], max(rest, 10))
+        room = self.columns - len(GAP) * (len(heads) - 1)
+        widths[fill] = min(widths[fill], max(room - sum(widths) + widths[fill], FILL_COLUMNS_MIN))
+        while sum(widths) > room:
+            widest = max((at for at in range(len(widths)) if at != fill), key=widths.__getitem__)
+            widths[widest] -= 1
         for row in (heads, ["-" * wide for wide in widths], *rows):
-            lines = screen.wrapped(row[fill], widths[fill]) or [""]
-            for number, text in enumerate(lines):
-                cells = [text if at == fill else cell if number == 0 else "" for at, cell in enumerate(row)]
-                screen.out(GAP.join(padded(cell, widths[at], right=at in right)
-                                    for at, cell in enumerate(cells)).rstrip())
+            cells = [screen.wrapped(cell, wide) for cell, wide in zip(row, widths, strict=True)]
+            for number in range(max(map(len, cells))):
+                screen.out(GAP.join(padded(lines[number] if number < len(lines) else "", widths[at], right=at in right)
+                                    for at, lines in enumerate(cells)).rstrip())
 
     def line(self, text: str, indent: int = 2) -> None:
         """A text, wrapped; its later lines set in."""
