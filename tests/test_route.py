@@ -278,6 +278,7 @@ def test_roads_stand_by_cost_and_the_barred_last() -> None:
     (item(MILK, None), "9610", "no price"),
     (item(MILK, None, currency="USD"), "9610", "in USD"),
     (item(MILK), "9610", "no freight"),
+    (item(MILK), "9610", "of the tariff only a sample is loaded (2024"),
     (item(MILK), "general", "no import price"),
     (item(MILK), "postal", "where the parcel is sent from"),
     (item(MILK), "postal", "official price table"),

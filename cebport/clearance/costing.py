@@ -153,9 +153,12 @@ def _rates(view: View, code: str) -> tuple[object, ...]:
     return row.mfn, row.provisional, row.vat, row.consumption
 
 
-def missing_of(item: Item) -> list[Words]:
+def missing_of(item: Item, view: View) -> list[Words]:
     """Facts that every road misses."""
     missing = []
+    edition = view["tariff.edition"]
+    if edition is not None and not edition["complete"]:
+        missing.append(said("sample_tariff", edition=edition["edition"]))
     if item.price is None:
         missing.append(said("no_rate", currency=item.currency) if item.currency else said("no_price"))
     if item.freight is None:

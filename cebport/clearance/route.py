@@ -150,7 +150,7 @@ def ask(policy: Policy, day: date, places: Sequence[str] = ()) -> Asked:
 def answer(item: Item, asked: Asked) -> Answer:
     """Every road of an item, sorted by what may come and what it costs."""
     gcode, missing = costing.whole_code(item, asked.groups[0].view)
-    item_missing = [*missing, *costing.missing_of(item)]
+    item_missing = [*missing, *costing.missing_of(item, asked.groups[0].view)]
     known: dict[str, _Cells] = {}
 
     def cells(step: Step) -> _Cells:
