@@ -12,16 +12,18 @@ import click
 
 from cebport.doors import frame, notes, rows, screen, trial, words
 from cebport.doors.frame import DONE, option
-from cebport.doors.law import today
+from cebport.doors.law import as_held, today
 from cebport.doors.screen import say
 from cebport.faults import Words
 from cebport.policy.schema import jsonable
 
 if TYPE_CHECKING:
-    from cebport.reports.page import Html
+    from cebport.reports.page import Html, Part
     from cebport.testing.pilots import Compared, Contrast, Fork, Pilot
 
 FORKS_SHOWN = 8
+COLOURS = ("#2e7d32", "#c62828", "#90a4ae")
+"""Released, refused, waiting."""
 HERE_MOST = 4
 """More places than this in a row are told by those that are left out."""
 
@@ -221,7 +223,7 @@ def page_of(found: Compared, seed: int, language: str) -> str:
         page.Figure(told("pilots_nowhere"), f"{found.nowhere:,}", tone="bad"),
     ])
     parts = [cards, page.section(told("pilots_share"), fates_chart(found), cities_table(found)),
-             page.section(told("pilots_forks"), forks_table(found)),
+             page.section(told("pilots_forks"), forks_list(found)),
              page.section(told("pilots_law"), law_table(found, deciding=True))]
     for key, field in (("pilots_refusals", "refusals"), ("pilots_warnings", "warnings")):
         parts.append(page.section(told(key), reasons_table(found, field)))
@@ -237,7 +239,8 @@ def fates_chart(found: Compared) -> Html:
 
     series = [charts.Series(told(state), tuple(pilot.states[state] for pilot in found.pilots))
               for state in ("released", "refused", "waiting")]
-    return page.chart(charts.stacked(told("pilots_share"), [pilot.name for pilot in found.pilots], series))
+    drawn = charts.stacked(told("pilots_chart"), [pilot.name for pilot in found.pilots], series, COLOURS)
+    return page.chart(drawn)
 
 
 def cities_table(found: Compared) -> Html:
@@ -247,23 +250,32 @@ def cities_table(found: Compared) -> Html:
     modes = modes_of(found)
     head = [told("city"), told("pilots_profile"), *(told("pilots_mode", mode=mode) for mode in modes),
             *map(told, ("released", "refused", "waiting")), told("pilots_tax")]
-    lines = [[pilot.name, in_both(lambda pilot=pilot: rows.word(pilot.view.profile)),
+    lines = [[pilot.name, unbroken(in_both(lambda pilot=pilot: rows.word(pilot.view.profile))),
               *(share(pilot, mode) for mode in modes), *(f"{count:,}" for count in pilot.states.values()),
               f"{pilot.tax:,.2f}"] for pilot in found.pilots]
     return page.table(head, lines, right=range(2, len(head)))
 
 
-def forks_table(found: Compared) -> Html:
+def forks_list(found: Compared) -> Html:
     """Every group of parcels that pass here and stop there."""
     from cebport.reports import page
 
     if not found.forks:
         return page.note(told("pilots_same"), tone="good")
-    lines = [[f"{fork.parcels:,}", all_named(found, fork.stopped),
-              page.bullets(page.joined([rule, " ", plainly(found, rule)]) for rule in fork.rules),
-              page.bullets(law_said(found, fork)), f"{fork.example} {fork.goods}"] for fork in found.forks]
-    return page.table([told("parcels"), told("stopped_at"), told("pilots_by"), told("law"), told("pilots_example")],
-                      lines, right=[0])
+    made = []
+    for fork in found.forks:
+        why = [page.joined([page.element("code", rule), " ", plainly(found, rule)]) for rule in fork.rules]
+        example = page.joined([told("pilots_example"), " ", page.element("code", fork.example), f" {fork.goods}"])
+        made.append(page.note(page.element("strong", fork_said(found, fork)),
+                              page.bullets([*why, *law_said(found, fork), example])))
+    return page.joined(made)
+
+
+def fork_said(found: Compared, fork: Fork) -> Words:
+    """How many, where they stop and where they pass."""
+    passing = [pilot.place for pilot in found.pilots if pilot.place not in fork.stopped]
+    return told("pilots_fork", count=f"{fork.parcels:,}", stopped=all_named(found, fork.stopped),
+                passing=all_named(found, passing))
 
 
 def law_said(found: Compared, fork: Fork) -> Iterable[Words]:
@@ -279,6 +291,20 @@ def all_named(found: Compared, places: Sequence[str]) -> Words:
     return Words("、".join(held[place].zh for place in places), ", ".join(held[place].en for place in places))
 
 
+def roomy(*parts: Part) -> Html:
+    """Prose in a cell: on a phone the table scrolls rather than that words break."""
+    from cebport.reports import page
+
+    return page.element("div", *parts, style="min-width: 12em")
+
+
+def unbroken(part: Part) -> Html:
+    """A word or two that stay on one line."""
+    from cebport.reports import page
+
+    return page.element("div", part, style="white-space: nowrap")
+
+
 def law_table(found: Compared, *, deciding: bool) -> Html:
     """The topics that differ, a line a value: those that decide, or those that tell of a place."""
     from cebport.reports import page
@@ -290,13 +316,15 @@ def law_table(found: Compared, *, deciding: bool) -> Html:
         topic = rows.topic_of(found.policy, contrast.topic)
         for value, places, row in contrast.values:
             means = Words(topic.zh, topic.en) if topic is not None else None
+            view = next(pilot.view for pilot in found.pilots if pilot.place == places[0])
+            held = as_held(view, contrast.topic)
             lines.append([
                 page.joined([page.element("code", contrast.topic), page.element("br"), means]),
                 in_both(lambda value=value, topic=topic, row=row:
                         say("law_no_row") if row is None else " ".join(rows.value_lines(value, topic, 1000))),
-                all_named(found, places),
-                in_both(lambda row=row, topic=topic, place=places[0]:
-                        "" if row is None else rows.basis(found.policy, row, topic, place)),
+                roomy(all_named(found, places)),
+                roomy(in_both(lambda row=held, topic=topic, place=places[0]:
+                              "" if row is None else rows.basis(found.policy, row, topic, place))),
             ])
     return page.table([told("topic"), told("value"), told("where"), told("basis")], lines)
 
