@@ -2,11 +2,12 @@
 
 The library in one import; everything is loaded when it is first used::
 
-    from cebport import parse, write, check, sign, verify, wrap, unwrap
+    from cebport import parse, write, check, sign, verify, wrap, unwrap, tax
 
     message, faults = parse(raw)          # bytes -> Message and everything that is wrong
     faults = check(message)               # the rule level
     verdict = verify(raw, trust)          # whose signature, strict or by which repairs
+    answer = tax({"on": "2026-11-24", "lines": [{"gcode": "4202119090", "qty": "1", "total_price": "500"}]})
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from __future__ import annotations
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["Fault", "Malformed", "Message", "Policy", "TrustStore", "check", "parse", "sign", "unwrap", "verify",
-           "wrap", "write"]
+__all__ = ["Fault", "Malformed", "Message", "Policy", "TrustStore", "check", "parse", "sign", "tax", "unwrap",
+           "verify", "wrap", "write"]
 
-_HOMES = {
+_HOMES = {  # name -> module, or module:name where it is called otherwise there
     "parse": "cebport.messages.wire",
     "write": "cebport.messages.wire",
     "check": "cebport.messages.rules",
@@ -26,6 +27,7 @@ _HOMES = {
     "wrap": "cebport.messages.envelope",
     "unwrap": "cebport.messages.envelope",
     "Message": "cebport.messages.documents",
+    "tax": "cebport.clearance.quote:reckon",
     "Policy": "cebport.policy",
     "TrustStore": "cebport.messages.trust",
     "Fault": "cebport.faults",
@@ -39,7 +41,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'cebport' has no attribute {name!r}")
     import importlib
 
-    value = getattr(importlib.import_module(home), name)
+    module, _, attribute = home.partition(":")
+    value = getattr(importlib.import_module(module), attribute or name)
     globals()[name] = value
     return value
 

@@ -180,10 +180,11 @@ def codes_page() -> str:
 
 def fault_catalogs() -> list[tuple[str, Mapping[str, Mapping[str, Any]]]]:
     """(title, catalog by id) of every place that has words for faults."""
-    from cebport.clearance import goods, receipts
+    from cebport.clearance import asking, goods, receipts
     from cebport.messages import catalog, certificates, envelope, rules
     from cebport.policy import reader
     from cebport.server import dispatch, filings
+    from cebport.testing import cases
 
     return [
         ("Reading and schema 读写与结构", catalog.catalog()),
@@ -192,6 +193,8 @@ def fault_catalogs() -> list[tuple[str, Mapping[str, Mapping[str, Any]]]]:
         ("Envelopes 传输报文", envelope.catalog()),
         ("Decision 比对与判定", receipts.catalog()),
         ("Goods files 商品表", goods.catalog()),
+        ("Questions about tax 税款试算", asking.catalog()),
+        ("Worked cases 算例", cases.catalog()),
         ("Messages that nobody may send 不应申报的报文", dispatch.CATALOG),
         ("Filings 企业备案", filings.CATALOG),
         ("Tables of the law 规则表", reader.catalog()),
