@@ -182,7 +182,7 @@ def fault_catalogs() -> list[tuple[str, Mapping[str, Mapping[str, Any]]]]:
     """(title, catalog by id) of every place that has words for faults."""
     from cebport.clearance import asking, goods, receipts
     from cebport.messages import catalog, certificates, envelope, rules
-    from cebport.policy import reader
+    from cebport.policy import importing, reader
     from cebport.server import dispatch, filings
     from cebport.testing import cases
 
@@ -198,6 +198,7 @@ def fault_catalogs() -> list[tuple[str, Mapping[str, Mapping[str, Any]]]]:
         ("Messages that nobody may send 不应申报的报文", dispatch.CATALOG),
         ("Filings 企业备案", filings.CATALOG),
         ("Tables of the law 规则表", reader.catalog()),
+        ("Import of lists 清单导入", importing.catalog()),
     ]
 
 

@@ -2,7 +2,8 @@
 
 Reading order: reader (YAML and CSV with lines) -> schema (topics, types, rows) -> places -> lists (positive
 list, tariff) -> timeline (days of a topic) -> loading (everything that is refused) -> engine (`Policy`,
-`View`) -> overlay (what-if). Each imports only what stands before it. The tables are in ``tables/``.
+`View`) -> overlay (what-if) -> sheets (spreadsheets) -> importing (a published list as ours). Each imports only what
+stands before it. The tables are in ``tables/``.
 """
 
 from typing import Any
@@ -20,6 +21,8 @@ _HOMES = {
     "Profile": "loading",
     "Difference": "overlay",
     "diff": "overlay",
+    "Imported": "importing",
+    "import_list": "importing",
 }
 
 
