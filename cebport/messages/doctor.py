@@ -33,7 +33,7 @@ from cebport.messages.signature import (
     verify,
 )
 from cebport.messages.source import Source, hexed, place_of, read_source, visible
-from cebport.messages.trust import TrustStore
+from cebport.messages.trust import TrustStore, declarant_fields
 from cebport.messages.xmldsig import (
     METHOD_BY_NAME,
     METHODS,
@@ -132,7 +132,7 @@ def _likely_method(parts: Parts, certificate: Certificate | None) -> Method:
 def _declarants(tree: Read) -> tuple[str, ...]:
     """The declarant codes that the message names."""
     name = etree.QName(tree.root).localname
-    fields = tables()["declarants"].get(name, ())
+    fields = declarant_fields().get(name, ())
     namespace = etree.QName(tree.root).namespace
     codes: dict[str, None] = {}
     for column in fields:

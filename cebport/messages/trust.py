@@ -15,8 +15,9 @@ of the store signed it. Loading raises SettingsError with the file in it; judgin
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,6 +38,15 @@ FILE_BYTES_MAX = 64 * 1024 * 1024
 NOBODY: frozenset[str] = frozenset()
 _ENTRY_KEYS = {"certificate", "declarants", "since", "until", "note"}
 _CERTIFICATE_LABELS = {"CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE"}
+
+
+@cache
+def declarant_fields() -> Mapping[str, tuple[str, ...]]:
+    """Message type -> fields of the document's head: one of them must be a declarant of the certificate that signs."""
+    import yaml
+
+    table = yaml.safe_load((Path(__file__).parent / "tables" / "declarants.yaml").read_text(encoding="utf-8"))
+    return {kind: tuple(fields) for kind, fields in table.items()}
 
 
 class Entry(NamedTuple):

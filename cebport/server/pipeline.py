@@ -10,7 +10,7 @@ before the commit leaves its inbox rows to be claimed anew.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -38,7 +38,7 @@ from cebport.messages import envelope, rules, signature, wire
 from cebport.messages.certificates import sign_fault
 from cebport.messages.codes import receipt_codes
 from cebport.messages.documents import Message
-from cebport.messages.trust import TrustStore
+from cebport.messages.trust import TrustStore, declarant_fields
 from cebport.policy import Policy
 from cebport.server.blind import Blinder
 from cebport.server.dispatch import ENVELOPE_ANSWER, fault_from, misfit, oversized_parts
@@ -51,17 +51,6 @@ NAMESPACE = "http://www.chinaport.gov.cn/ceb"
 CONFLICT_TRIES_MAX = 50
 DOCUMENTS_A_TRANSACTION = 400
 """The named bound of one write transaction: so many documents take some 20 ms on SQLite."""
-DECLARANT_FIELDS: Mapping[str, tuple[str, ...]] = {
-    "CEB311Message": ("ebpCode", "ebcCode"),
-    "CEB411Message": ("payCode",),
-    "CEB511Message": ("logisticsCode",),
-    "CEB513Message": ("logisticsCode",),
-    "CEB621Message": ("agentCode",),
-    "CEB623Message": ("agentCode",),
-    "CEB625Message": ("agentCode",),
-    "CEB711Message": ("operatorCode",),
-}
-"""Whose certificate may sign: one of these fields must be a declarant of the certificate."""
 
 
 @dataclass(slots=True)
@@ -205,7 +194,7 @@ class Pipeline:
             return True
         if message.type == "CEB311Message":
             one.parts = [part if part.ebpCode in owners else replace(part, by="merchant") for part in one.parts]
-        fields = DECLARANT_FIELDS[message.type]
+        fields = declarant_fields()[message.type]
         for index, document in enumerate(message.documents):
             declarants = [getattr(document.head, name) for name in fields]
             if owners.isdisjoint(declarants):

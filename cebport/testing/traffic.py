@@ -3,7 +3,7 @@
 ``generate`` writes a folder that ``cebport clear`` takes as it is::
 
     messages/000001-CEB311.xml …   bare signed messages; the names sort as they arrive
-    cards/<code>.pem, .key.pem     test cards of the companies that sign (FOR TESTS ONLY)
+    cards/<code>.pem, .key.pem     test cards of every company of the cities (FOR TESTS ONLY)
     trust.yaml, filings.yaml       whose signature counts, who is filed
     expected.json                  what a good port makes of it: totals, places, every sown fault
 
@@ -50,6 +50,8 @@ SHUFFLED_SHARE, HELD_SHARE = 0.2, 0.1
 FIRST_BUYERS = 20_000_000
 KINDS = ("CEB311", "CEB411", "CEB511", "CEB621")
 CARD_SEED = "cebport traffic"
+SPARE_ALGORITHM = "sm2"
+"""The cards of companies that sign nothing here (merchants, operators, guarantors), for messages made by hand."""
 
 
 # ── one message ─────────────────────────────────────────────────────────────────────────────────────────
@@ -162,8 +164,14 @@ def generate(
         for there in plan.cities
         for company in _signers(there)
     }
+    spare = {
+        company.code: card_of(company, SPARE_ALGORITHM)
+        for there in plan.cities
+        for company in there.companies
+        if company.code not in cards
+    }
     out.mkdir(parents=True, exist_ok=True)
-    _write_trust(out, plan, cards)
+    _write_trust(out, plan, cards | spare)
     _write_filings(out)
     with (out / "expected.json").open("w", encoding="utf-8", newline="\n") as report:
         run = _Run(plan, cards, _Folder(out / "messages", plan.digits), _Expected(report))
