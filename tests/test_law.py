@@ -324,3 +324,11 @@ def test_diff_and_history_fit_eighty_columns(call, lang, overlay):
 
 def test_every_mark_has_words():
     assert {row.confidence for row in Policy.load().rows()} <= set(terms.SURE)
+
+
+def test_every_family_and_unit_has_words():
+    """A unit that is said behind a value; that of a record is no part of what is shown."""
+    topics = Policy.load().topics.values()
+    assert {rows.family_of(topic.name) for topic in topics} <= set(terms.FAMILIES)
+    said = {topic.unit for topic in topics if topic.unit and not topic.type.startswith(("{", "map"))}
+    assert {unit for unit in said if not unit.startswith("share")} <= set(terms.UNITS)

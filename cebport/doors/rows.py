@@ -32,7 +32,7 @@ def value_lines(value: Any, topic: Topic | None, columns: int) -> list[str]:
     if isinstance(value, Mapping) and value.keys() != {"zh", "en"}:
         lines: list[str] = []
         kinds = field_kinds(topic)
-        for key, held in value.items():
+        for key, held in in_language(value):
             text = screen.labelled(word(key, family)) + plain_value(held, kinds.get(key, kinds.get("*", "")), family)
             lines += hung(text, columns)
         return lines or [say("law_none")]
@@ -63,13 +63,19 @@ def plain_value(value: Any, kind: str = "", family: str = "") -> str:
     if isinstance(value, Mapping) and value.keys() == {"zh", "en"}:
         return screen.spoken(Words(value["zh"], value["en"]))
     if isinstance(value, Mapping):
-        told = [f"{word(key, family)} {plain_value(held, '', family)}" for key, held in value.items()]
+        told = [f"{word(key, family)} {plain_value(held, '', family)}" for key, held in in_language(value)]
         return "; ".join(told) or say("law_none")
     if isinstance(value, tuple | list | frozenset):
         held = sorted(value) if isinstance(value, frozenset) else value
         inner = kind.removeprefix("list of (").removesuffix(")") if kind.startswith("list of (") else ""
         return screen.listed(plain_value(item, inner, family) for item in held) or say("law_none")
     return word(str(value), family) or '""'
+
+
+def in_language(value: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """The fields of a record, but for what it says in the other language (zh, ..._en)."""
+    other = "zh" if screen.language() == "en" else "en"
+    return [(key, held) for key, held in value.items() if key != other and not key.endswith("_" + other)]
 
 
 def _decimal(value: Decimal, kind: str) -> str:
