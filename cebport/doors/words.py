@@ -493,6 +493,15 @@ PHRASES: dict[str, Words] = {
     "diff_counted": W("共 {count} 项不同", "topics that differ: {count}"),
     "list_imported": W("已写出 {rows} 行到 {written}；叠加文件 {overlay}", "{rows} rows written to {written}; overlay {overlay}"),
     "list_not_read": W("有 {count} 处读不懂，未写入", "{count} places could not be read and are left out"),
+    # what-if
+    "whatif_figure": W("指标", "figure"),
+    "whatif_today": W("现行", "today"),
+    "whatif_supposed": W("假设", "supposed"),
+    "whatif_difference": W("差", "difference"),
+    "whatif_report": W("报告：{path}", "report: {path}"),
+    "study_exists": W("{path} 不是空目录；请另给一个", "{path} is not empty; name another folder"),
+    "study_seen": W("看到", "seen    "),
+    "study_not_seen": W("没看到", "not seen"),
     # pilots
     "pilots_title": W("试点城市对照：同样的包裹，各地的规定", "The pilots side by side: the same parcels, each city's law"),
     "pilots_lead": W("{day}，每个城市 {parcels} 票同样的包裹（商品、买家、价格、差错都相同），按各地当日的规定和做法通关。",
