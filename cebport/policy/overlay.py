@@ -91,7 +91,7 @@ class LawOf(Policy):
         return View(self, then._resolved, Found(then.path, then.place_note), _Asked(day, then.profile, known))
 
 
-ALONE = frozenset({"about", "law_of", "profile"})
+ALONE = frozenset({"about", "recorded_at", "law_of", "profile"})
 """Keys of an overlay file that need no row of the law."""
 
 

@@ -100,6 +100,10 @@ class Window(Pipeline):
         return self.verdicts(one)
 
 
+def _arrived(event: Event) -> bool:
+    return event.name.split(";", 1)[0] == "arrived"
+
+
 class _Read(Struct, array_like=True):
     """A message read again: its parts and what both windows say of each; None = as it stands in the journal."""
 
@@ -175,7 +179,7 @@ class _Gathering:
         waybills: list[str] = []
         for order, (raw, event, part) in enumerate(zip(raws, events, documents, strict=True)):
             item = replace(frame, order=order, raw=raw)
-            if event.name == "arrived" and held is not None:
+            if _arrived(event) and held is not None:
                 yield self._arrival(item, *held, waybills.pop(0))
                 continue
             seen, part = self._seen(read, event, part)
@@ -199,7 +203,7 @@ class _Gathering:
     @staticmethod
     def _may_enter(event: Event) -> bool:
         """Whether a document could get further than it did: not one that its signature or its filing kept out."""
-        return event.name != "arrived" and (not event.name.endswith(AT_THE_WINDOW) or all(
+        return not _arrived(event) and (not event.name.endswith(AT_THE_WINDOW) or all(
             reason.rule.startswith(FIELD_RULE) for reason in event.why))
 
     @staticmethod

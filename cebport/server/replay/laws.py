@@ -37,6 +37,8 @@ class Plan(Struct, frozen=True):
     until: int | None = None
     horizon: int = 0
     deep: str = LIGHT
+    unweighed: bool = False
+    """Signatures count otherwise under the supposed law, but no certificates to trust were named."""
 
 
 class Law(NamedTuple):
@@ -66,18 +68,21 @@ def days_between(first: date, last: date) -> Iterator[date]:
         yield first + timedelta(days=number)
 
 
-def depth(a: Law, b: Law, days: Iterable[date]) -> str:
-    """How deep the difference of both laws makes us look on these days."""
+def depth(a: Law, b: Law, days: Iterable[date], *, with_trust: bool) -> tuple[str, bool]:
+    """How deep the difference of both laws makes us look on these days, and whether we look less deep than that.
+
+    Whether signatures count for more or less can only be told with the certificates that are trusted.
+    """
     if a == b:
-        return LIGHT
-    deep = LIGHT
+        return LIGHT, False
+    deep, signatures = LIGHT, False
     for day in days:
         left, right = a.at(day, "CN"), b.at(day, "CN")
-        if any(topic.topic.startswith(("trust.", "duty.signing.", "dialect.")) for topic in diff(left, right)):
-            return TRUST
+        signatures = signatures or any(
+            topic.topic.startswith(("trust.", "duty.signing.", "dialect.")) for topic in diff(left, right))
         if any(name.startswith("RULE-") or name in TOLERANCES for name in _unequal(left.practice, right.practice)):
             deep = RULES
-    return deep
+    return (TRUST, False) if signatures and with_trust else (deep, signatures)
 
 
 def _unequal(left: dict[str, Any], right: dict[str, Any]) -> list[str]:

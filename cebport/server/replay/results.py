@@ -26,7 +26,9 @@
 ``accounts.parquet``     one row an account shared by parcels (a guarantor's tax): account, end_a, end_b, peak_a,
                          peak_b: decimal(18,2), in the order of the clock
 ``summary.json``         {"meta": {"since", "until", "edition_a", "edition_b", "editions": [of the journal], "overlay",
-                         "law_of", "profile", "engine", "workers", "deep", "topics": [{"topic", "place", "a", "b"}]},
+                         "law_of", "profile", "profile_b", "engine", "workers", "deep", "unweighed": whether
+                         signatures would count otherwise but were not looked at, "topics": [{"topic", "place", "day",
+                         "a", "b"}]},
                          "counts": {"decisions", "same", "different", "reproduced", "not_reproduced", "carried",
                          "added", "parcels", "changed", "assumed"},
                          "links": {link: [{"metric", "dimension", "key", "a", "b", "changed"}]},

@@ -28,7 +28,7 @@ from cebport.server.replay import results
 from cebport.server.replay.engines import Engine, engine_of
 from cebport.server.replay.gather import Gathered, gather, open_store
 from cebport.server.replay.join import join
-from cebport.server.replay.laws import TRUST, Law, Plan, days_between, depth, differing, laws_of
+from cebport.server.replay.laws import Law, Plan, days_between, depth, differing, laws_of
 from cebport.server.replay.spool import Rooted, unpack
 from cebport.server.replay.tell import Teller, Told, add_sums, links_of, money, rule_words
 from cebport.server.replay.worlds import Missed, Worlds
@@ -124,9 +124,9 @@ def whatif(plan: Plan, *, report: Path | None = None, engine: str = "local", wor
 
 def _stretches(plan: Plan) -> tuple[Plan, list[tuple[int, int]]]:
     """The plan with what only the journal knows, and the stretches to be gathered."""
+    laws = laws_of(plan)
     store = open_store(plan)
     try:
-        store.engine.rows("journal_after", 0, 1)
         first, last = store.engine.scalar(FIRST), store.engine.scalar(LAST)
         if first is None or last is None:
             raise Empty
@@ -137,8 +137,8 @@ def _stretches(plan: Plan) -> tuple[Plan, list[tuple[int, int]]]:
     since = begin if plan.since is None else max(begin, plan.since)
     if since > horizon:
         raise Empty
-    deep = depth(*laws_of(plan), days_between(day_of(since), day_of(horizon)))
-    plan = replace(plan, horizon=horizon, deep=deep)
+    deep, unweighed = depth(*laws, days_between(day_of(since), day_of(horizon)), with_trust=bool(plan.trust))
+    plan = replace(plan, horizon=horizon, deep=deep, unweighed=unweighed)
     starts = range(int(first) - 1, int(last), POSITIONS_A_STRETCH)
     return plan, [(start, min(start + POSITIONS_A_STRETCH, int(last))) for start in starts]
 
@@ -214,7 +214,7 @@ def _summary(plan: Plan, gathered: Iterable[Gathered], telling: _Telling, runner
             "overlay": Path(plan.overlay).name if plan.overlay else None,
             "law_of": supposed.law_of.isoformat() if supposed.law_of else None, "profile": plan.profile or "place",
             "profile_b": supposed.profile or plan.profile or "place", "engine": runner.name, "workers": runner.workers,
-            "deep": plan.deep, "topics": differing(a, b, _edges(first, last), places),
+            "deep": plan.deep, "unweighed": plan.unweighed, "topics": differing(a, b, _edges(first, last), places),
         },
         "counts": {**_decisions(telling), "parcels": telling.parcels, "changed": telling.changed},
         "links": links_of(telling.sums),
@@ -232,9 +232,3 @@ def _decisions(telling: _Telling) -> dict[str, int]:
 
 def _edges(first: date, last: date) -> list[date]:
     return [first] if first == last else [first, last]
-
-
-def needs_trust(plan: Plan) -> bool:
-    """Whether the supposed law weighs signatures otherwise, so that the certificates to trust must be named."""
-    return plan.deep == TRUST and not plan.trust
-
