@@ -262,16 +262,14 @@ def test_a_tally_that_the_journal_lacks_is_assumed_and_shown_apart(
 
 def test_an_answer_that_the_journal_lacks_is_assumed(sqlite_home: Home, tmp_path: Path) -> None:
     """Full taxation where the tariff has no rate waits for an officer (300)."""
-    from cebport.testing.market import market
-
     put(tmp_path / "in", **four(one_story(70)))
     sqlite_home.clear(tmp_path / "in")
-    assert market().articles
     full = ('tax.over_limit: [{value: {single_one_item: full_tax, single_other: full_tax, year: full_tax, '
             'counts_in_year: true}, since: 2026-01-01, instrument: cebport-default, confidence: K}]')
     unknown = ('tariff.edition: [{value: {edition: none, files: [none.csv], complete: false}, since: 2026-01-01, '
                'instrument: cebport-default, confidence: K}]')
-    (tmp_path / "none.csv").write_text("gcode,name_zh,name_en,mfn,provisional,vat,consumption,unit1,unit2,confidence,source,note\n", encoding="utf-8")
+    (tmp_path / "none.csv").write_text(
+        "gcode,name_zh,name_en,mfn,provisional,vat,consumption,unit1,unit2,confidence,source,note\n", encoding="utf-8")
     rows = (*limit("1"), full, unknown)
     report = tmp_path / "report"
     answer = ask(sqlite_home, law(tmp_path, *rows, ASSUME.format("review", "approved", 1)), report)

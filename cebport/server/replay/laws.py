@@ -37,6 +37,8 @@ class Plan(Struct, frozen=True):
     until: int | None = None
     horizon: int = 0
     deep: str = LIGHT
+    edition: str = ""
+    """Of the supposed law, so that plans of an overlay that was changed differ."""
     unweighed: bool = False
     """Signatures count otherwise under the supposed law, but no certificates to trust were named."""
 

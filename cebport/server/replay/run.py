@@ -138,7 +138,7 @@ def _stretches(plan: Plan) -> tuple[Plan, list[tuple[int, int]]]:
     if since > horizon:
         raise Empty
     deep, unweighed = depth(*laws, days_between(day_of(since), day_of(horizon)), with_trust=bool(plan.trust))
-    plan = replace(plan, horizon=horizon, deep=deep, unweighed=unweighed)
+    plan = replace(plan, horizon=horizon, deep=deep, unweighed=unweighed, edition=laws[1].policy.edition)
     starts = range(int(first) - 1, int(last), POSITIONS_A_STRETCH)
     return plan, [(start, min(start + POSITIONS_A_STRETCH, int(last))) for start in starts]
 
