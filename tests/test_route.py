@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 import unicodedata
 import zipfile
 from collections.abc import Sequence
@@ -25,7 +26,7 @@ from cebport.clearance import alike, costing, goods, route, tax
 from cebport.clearance.goods import Item, read_goods
 from cebport.clearance.route import Answer, Road
 from cebport.doors import route as door
-from cebport.policy import Policy, lists
+from cebport.policy import Policy, lists, sheets
 
 REPO = Path(__file__).resolve().parents[1]
 SAMPLE = REPO / "docs" / "how-to" / "goods.csv"
@@ -404,6 +405,28 @@ def test_documents_and_filings(day: date, mode: str, text: str, there: bool) -> 
     assert (text in english(road(answered(item(MILK), day), mode).needs)) == there
 
 
+def test_the_inspection_form_is_for_bonded_goods_only() -> None:
+    found = answered(item(MILK), date(2016, 4, 20))
+    assert "inspection form when the goods enter" in english(road(found, "1210").needs)
+    assert "inspection form" not in english(road(found, "9610").needs)
+    assert "inspection form" not in english(road(answered(item(MILK), date(2016, 5, 11)), "1210").needs)
+
+
+def test_a_line_has_the_measure_that_decides() -> None:
+    view = Policy.load().at(NOW, "hangzhou")
+
+    def measures(gcode: str, **more: str) -> list[tuple[str, Decimal | None]]:
+        line = costing.line_of(item(gcode, **more), gcode, view, D(2), D(100))
+        return [(line.unit1, line.qty1), (line.unit2, line.qty2)]
+
+    every = {"weight_kg": "0.25", "volume_l": "0.3", "sheets": "10"}
+    assert measures(MASK, **every) == [("035", D("0.50")), ("020", D(20))]
+    assert measures("8703234190", **every) == [("", None), ("020", D(20))]
+    assert measures(WHISKY, volume_l="0.7", weight_kg="1") == [("095", D("1.4")), ("035", D(2))]
+    assert measures(WATCH) == [("008", D(2)), ("", None)]
+    assert measures(WHISKY) == [("095", None), ("", None)]
+
+
 def test_a_first_import_licence_where_1239_is_open_and_a_tally_where_a_row_asks_for_it() -> None:
     assert "first-import licence" in english(road(answered(item(MILK), THEN, ["jinan"]), "1239").needs)
     tally = law_with({"duty.tally": True})
@@ -468,6 +491,17 @@ def test_changes_are_told_in_order_and_never_twice() -> None:
     told = [(change.day, change.what, name, place) for change in made for name in change.roads
             for place in change.places]
     assert len(told) == len(set(told))
+
+
+def test_a_row_that_ends_is_a_coming_change(tmp_path: Path) -> None:
+    overlay = tmp_path / "ends.yaml"
+    overlay.write_text(
+        "about: {zh: 试, en: trial}\nrecorded_at: 2026-11-24\nrows:\n  vat.standard:\n"
+        '  - {value: "0.12", since: 2030-01-01, until: 2030-06-30, instrument: cebport-default, confidence: K}\n',
+        encoding="utf-8")
+    policy = Policy.load(overlays=[overlay])
+    days = [change.day for change in answered(item(MILK, "1000"), date(2029, 1, 1), policy=policy).changes]
+    assert sorted(set(days)) == [date(2030, 1, 1), date(2030, 7, 1)]
 
 
 def test_a_row_to_come_in_an_overlay_is_told(tmp_path: Path) -> None:
@@ -606,24 +640,35 @@ def bomb() -> bytes:
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as packed, packed.open("xl/worksheets/sheet1.xml", "w",
                                                                              force_zip64=True) as inner:
-        for _ in range(3):
-            inner.write(b"\0" * (door.UNPACKED_BYTES_MAX // 2))
+        inner.write(b"\0" * 2_000_000)
     return made.getvalue()
 
 
 @pytest.mark.parametrize(("name", "raw", "code"), [
     ("empty.csv", b"", "CEB-GOODS-001"), ("binary.csv", b"\x7fELF\0\0\0", "CEB-GOODS-009"),
+    ("old.xls", b"\xd0\xcf\x11\xe0x", "CEB-GOODS-009"),
     ("broken.xlsx", b"PK\3\4 not a zip", "CEB-GOODS-009"), ("odd.csv", b"\xff\xff\xff\xff", "CEB-GOODS-009"),
     ("prose.csv", b"dear sir\nplease tell", "CEB-GOODS-001"), ("bomb.xlsx", bomb(), "CEB-GOODS-009"),
     ("heads.csv", "HS编码,单价\n".encode(), "CEB-GOODS-010"),
 ], ids=lambda value: value if isinstance(value, str) else "")
-def test_bad_files_are_told(call, tmp_path, name, raw, code):
+def test_bad_files_are_told(call, tmp_path, monkeypatch, name, raw, code):
+    monkeypatch.setattr(sheets, "UNPACKED_BYTES_MAX", 1_000_000)
     path = tmp_path / name
     path.write_bytes(raw)
     status, out, _ = call(path, "--on", NOW)
     assert status == 1 and code in out
     status, out, _ = call(path, "--on", NOW, "--json")
     assert status == 1 and [fault["code"] for fault in answers_of(out)[-1]["faults"]] == [code]
+
+
+def test_a_file_too_large_and_a_package_that_is_not_there_are_told(call, tmp_path, monkeypatch):
+    path = workbook(tmp_path / "g.xlsx", [["HS编码"], [MILK]])
+    monkeypatch.setitem(sys.modules, "openpyxl", None)
+    code, out, err = call(path, "--on", NOW)
+    assert (code, out) == (3, "") and "openpyxl" in err and "cebport[tables]" in err
+    monkeypatch.setattr(door, "FILE_BYTES_MAX", 100)
+    code, out, _ = call(path, "--on", NOW)
+    assert code == 1 and "<= 100 bytes" in out
 
 
 def test_too_many_rows_are_told(tmp_path, monkeypatch):

@@ -29,7 +29,10 @@ ITEMS_MAX = 10_000
 HEAD_ROWS_MAX = 30
 """So many rows may stand above the heads of the columns."""
 CHARS_MAX = 200
-DIGITS_MAX = 14
+DIGITS_MAX = 30
+WHOLE_MAX = Decimal(10) ** 10
+DUST = Decimal("1e-8")
+"""What a spreadsheet's binary numbers leave behind the point is cut off here."""
 GCODE_DIGITS = (8, 10)
 NUMBERS = ("price", "freight", "insured_fee", "import_price", "rate", "sheets")
 MEASURES = {"weight": "weight_kg", "volume": "volume_l"}
@@ -260,8 +263,10 @@ def _number(text: str, *, above_zero: bool = False) -> Decimal:
     if not _NUMBER.match(text) or not any(c.isdigit() for c in text) or len(text) > DIGITS_MAX:
         raise _Bad("CEB-GOODS-003", "12.50")
     number = Decimal(text.replace(",", ""))
-    if number < ZERO or (above_zero and not number):
-        raise _Bad("CEB-GOODS-003", "> 0" if above_zero else ">= 0")
+    if number.as_tuple().exponent < -8:  # type: ignore[operator]  # the pattern lets only finite numbers in
+        number = number.quantize(DUST).normalize() + ZERO
+    if number < ZERO or (above_zero and not number) or number >= WHOLE_MAX:
+        raise _Bad("CEB-GOODS-003", f"{'>' if above_zero else '>='} 0, < {WHOLE_MAX:,}")
     return number
 
 

@@ -456,7 +456,8 @@ def _refused(wrong: faults.CebportError) -> int:
     return code
 
 
-EXTRAS = {"zstandard": "server", "alembic": "server", "sqlalchemy": "server", "psycopg": "postgres", "pkcs11": "pkcs11"}
+EXTRAS = {"zstandard": "server", "alembic": "server", "sqlalchemy": "server", "psycopg": "postgres", "pkcs11": "pkcs11",
+          "openpyxl": "tables"}
 
 
 def _package_missing(wrong: ModuleNotFoundError) -> int:

@@ -5,11 +5,8 @@ The answers are made by ``clearance/route.py``; here they become a table and lin
 
 from __future__ import annotations
 
-import csv
-import io
 import shutil
-import zipfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -27,16 +24,11 @@ from cebport.doors import frame, law, screen, terms
 from cebport.doors.frame import DONE, NO, option
 from cebport.doors.screen import label, padded, say, spoken, width
 from cebport.faults import ERROR, Fault, Words, fault_of
-from cebport.policy import Policy
+from cebport.policy import Policy, sheets
 from cebport.policy.places import NATION
 from cebport.values import plain
 
 FILE_BYTES_MAX = 20_000_000
-UNPACKED_BYTES_MAX = 200_000_000
-CELLS_MAX = 60
-"""Columns of a row that are looked at."""
-ENCODINGS = ("utf-8-sig", "gb18030")
-DELIMITERS = (",", ";", "\t")
 COLUMNS_MIN, COLUMNS_MAX = 60, 120
 NAMES_SHOWN, ROWS_SHOWN, CHANGES_SHOWN = 4, 4, 8
 GAP = "  "
@@ -75,78 +67,25 @@ def route_command(file: Path, on: date, place: tuple[str, ...], overlays: tuple[
 
 
 def read_file(path: Path) -> Goods:
-    """The goods of a CSV or XLSX file. What cannot be read at all is one fault."""
-    if path.stat().st_size > FILE_BYTES_MAX:
-        return _unread(path, f"{path.stat().st_size:,} bytes", f"<= {FILE_BYTES_MAX:,} bytes")
-    raw = path.read_bytes()
-    if raw.startswith(b"PK"):
-        return _read_xlsx(path, raw)
-    if b"\0" in raw[:4096] and not raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return _unread(path, path.suffix or "binary", "CSV / XLSX")
-    return _read_csv(path, raw)
+    """The goods of a CSV or XLSX file: of the first sheet whose columns have known heads. Unreadable: one fault."""
+    size = path.stat().st_size
+    if size > FILE_BYTES_MAX:
+        return _unread(path, f"{size:,} bytes", f"<= {FILE_BYTES_MAX:,} bytes")
+    try:
+        found = sheets.read_sheets(path.read_bytes())
+    except sheets.Trouble as trouble:
+        if isinstance(trouble.__cause__, ModuleNotFoundError):
+            raise trouble.__cause__ from trouble
+        return _unread(path, str(trouble.values.get("found", trouble.code)),
+                       str(trouble.values.get("expected", "CSV, XLSX")))
+    if not found:
+        return _unread(path, "0 sheets", "CSV, XLSX")
+    sheet = next((sheet for sheet in found if goods.head_row(sheet.rows) is not None), found[0])
+    return goods.read_goods(f"{path.name} {sheet.name}".rstrip(), sheet.rows)
 
 
 def _unread(path: Path, found: str, expected: str) -> Goods:
     return Goods((), (fault_of(goods.catalog(), "CEB-GOODS-009", path=path.name, found=found, expected=expected),))
-
-
-def _read_csv(path: Path, raw: bytes) -> Goods:
-    """Text in any usual encoding, its cells set apart by comma, semicolon or tab."""
-    encodings = ("utf-16",) if raw.startswith((b"\xff\xfe", b"\xfe\xff")) else ENCODINGS
-    for encoding in encodings:
-        try:
-            text = raw.decode(encoding)
-            break
-        except UnicodeDecodeError:
-            continue
-    else:
-        return _unread(path, "encoding", ", ".join((*ENCODINGS, "utf-16")))
-    best: list[list[str]] = []
-    for delimiter in DELIMITERS:
-        try:
-            rows = [row[:CELLS_MAX] for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)]
-        except csv.Error as wrong:
-            return _unread(path, str(wrong), "CSV")
-        if goods.head_row(rows) is not None:
-            return goods.read_goods(path.name, rows)
-        best = best or rows
-    return goods.read_goods(path.name, best)
-
-
-def _read_xlsx(path: Path, raw: bytes) -> Goods:
-    """The first sheet whose columns have known heads, else the first."""
-    import openpyxl
-
-    try:
-        with zipfile.ZipFile(io.BytesIO(raw)) as packed:
-            size = sum(entry.file_size for entry in packed.infolist())
-        if size > UNPACKED_BYTES_MAX:
-            return _unread(path, f"{size:,} bytes", f"<= {UNPACKED_BYTES_MAX:,} bytes")
-        book = openpyxl.load_workbook(io.BytesIO(raw), read_only=True, data_only=True)
-        sheets = [(sheet.title, list(_sheet_rows(sheet))) for sheet in book.worksheets]
-        book.close()
-    except Exception as wrong:  # a broken workbook breaks in a hundred ways inside the library
-        return _unread(path, type(wrong).__name__, "XLSX")
-    if not sheets:
-        return _unread(path, "0 sheets", "XLSX")
-    title, rows = next(((title, rows) for title, rows in sheets if goods.head_row(rows) is not None), sheets[0])
-    return goods.read_goods(f"{path.name} {title}", rows)
-
-
-def _sheet_rows(sheet: Any) -> Iterator[list[str]]:
-    for count, row in enumerate(sheet.iter_rows(values_only=True, max_col=CELLS_MAX)):
-        if count > goods.ITEMS_MAX + goods.HEAD_ROWS_MAX + 1:
-            return
-        yield [_cell_text(value) for value in row]
-
-
-def _cell_text(value: Any) -> str:
-    """What a cell shows: a whole number without a point, a fraction without the dust of binary numbers."""
-    if value is None:
-        return ""
-    if isinstance(value, float):
-        return str(int(value)) if value.is_integer() else plain(Decimal(f"{value:.10g}"))
-    return str(value)
 
 
 # ── JSON ────────────────────────────────────────────────────────────────────────────────────────────
