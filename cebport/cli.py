@@ -20,7 +20,7 @@ HOMES = {
     "unwrap": "letters", "clear": "walk", "trace": "walk", "rebuild": "walk", "backup": "walk", "restore": "walk",
     "open": "privacy", "shred": "privacy", "keys": "privacy", "generate": "trial", "bench": "trial", "demo": "trial",
     "tax": "tax", "cases": "tax",
-    "policy": "law", "pilots": "pilots",
+    "policy": "law", "whatif": "whatif", "pilots": "pilots",
     "route": "route",
 }  # fmt: skip
 """Command -> the module of cebport.doors that has it."""

@@ -140,6 +140,16 @@ COMMANDS: dict[str, Words] = {
         "e-commerce, as a postal article and in general trade, cheapest first; documents and filings; how many the buyer's limits "
         "allow; what a coming day in the tables changes. Missing facts are named.",
     ),
+    "whatif": W(
+        "假设规则改了会怎样：重演真实流水。\n\n用同一判定核心、同样的时钟，把数据库里的流水按现行规则和叠加修改后的规则各判一遍，"
+        "看每个环节什么变了：放行、退单、等待，按原因、地点、监管方式、商品；税款；到限的购买人。叠加文件为空时，每项判定都应与存下的"
+        "逐字节相同；有不同就列出，退出码 1。--report 写出网页、CSV 和 Parquet。--study 运行现成的研究。",
+        "What if the law were another: replay the real journal.\n\nDecides every stored document again, with the same core and the "
+        "same clock, under today's law and under the law with an overlay, and tells what moves in every link: released, refused, "
+        "waiting, by reason, place, mode and goods; tax; buyers at their limit. Under an empty overlay every decision must come out "
+        "byte for byte as it is stored; where one does not it is listed and the exit code is 1. --report writes a page, CSV and "
+        "Parquet. --study runs a ready-made study.",
+    ),
     "pilots": W(
         "十个试点城市对照：同样的包裹，各地的规定。\n\n同一批商品、买家和差错，各以本地企业和关区申报，按当日各地的规定和做法通关；"
         "看哪些处处放行、哪些处处受阻、哪些此处通彼处阻，以及因为哪一条规定。-o 写出网页。",
@@ -224,6 +234,20 @@ OPTIONS: dict[str, Words] = {
     "wrap.on": W("CreatTime；默认现在", "CreatTime; default: now"),
     "wrap.out": W("输出文件；多个报文时为目录；默认标准输出", "output file, for several messages a folder; default: standard output"),
     "unwrap.out": W("输出文件；多个报文时为目录；默认标准输出", "output file, for several messages a folder; default: standard output"),
+    "whatif.store": W("要重演的数据库：sqlite:///文件 或 postgresql://用户@主机/库名；只读",
+                      "the store whose journal is replayed, sqlite:///FILE or postgresql://USER@HOST/DATABASE; it is only read"),
+    "whatif.overlay": W("假设的规则：叠加文件（YAML）；另可写 law_of（按某日的规则）和 profile",
+                        "the supposed law: an overlay (YAML), which may also say law_of (the law of a day) and profile"),
+    "whatif.study": W("运行研究目录（study.yaml），报告写入 --report 目录", "run the study of a folder (study.yaml) into --report"),
+    "whatif.since": W("只重演这一天起的判定；此前的状态照流水", "replay decisions from this day on; what was before stands as it was"),
+    "whatif.until": W("只重演到这一天（含）", "replay up to this day (it is the last)"),
+    "whatif.report": W("写出报告、CSV 和 Parquet 的目录", "folder for the report, CSV and Parquet"),
+    "whatif.settings": W("口岸的设置文件（TOML）：数据库、密钥、做法组合、叠加、信任；命令行选项优先",
+                         "settings file of the window (TOML): store, keys, profile, overlays, trust; options on the command line win"),
+    "whatif.profile": W("判定时用的做法组合；默认 national，place 表示各地自己的", "the profile it was cleared with; default: national; place: what each place has"),
+    "whatif.trust": W("信任的证书；叠加文件改动签名规定时才用到", "certificates to trust; only needed where the overlay weighs signatures otherwise"),
+    "whatif.engine": W("在本机（local）还是 Ray 集群（ray）上运行；结果相同", "where it runs: this machine (local) or a Ray cluster (ray); the answer is the same"),
+    "whatif.parcels": W("研究用多少票包裹；默认按 study.yaml", "how many parcels a study uses; default: what study.yaml says"),
     "generate.parcels": W("包裹票数", "how many parcels"),
     "generate.place": W("地点（places.yaml 的编号）；默认十个试点城市；可重复",
                         "place (an id of places.yaml); default: the ten pilot cities; repeatable"),
@@ -492,8 +516,20 @@ PHRASES: dict[str, Words] = {
     "diff_none": W("没有不同", "nothing differs"),
     "diff_counted": W("共 {count} 项不同", "topics that differ: {count}"),
     "list_imported": W("已写出 {rows} 行到 {written}；叠加文件 {overlay}", "{rows} rows written to {written}; overlay {overlay}"),
+    "list_whole": W("作为完整清单：未列入的商品退单", "as the whole list: goods it lacks are refused"),
+    "list_part": W("作为样本：未列入的商品只提示", "as a sample: goods it lacks are only warned of"),
     "list_not_read": W("有 {count} 处读不懂，未写入", "{count} places could not be read and are left out"),
     # what-if
+    "whatif_study_alone": W("--study 自带数据和叠加，不能与 --store、--overlay 同用", "--study brings its own store and overlays; leave out --store and --overlay"),
+    "whatif_days": W("--until {until} 早于 --since {since}", "--until {until} is before --since {since}"),
+    "whatif_empty": W("这些日子里没有可重演的判定", "there is nothing to replay of these days"),
+    "whatif_replaying": W("重演", "replaying"),
+    "whatif_decisions": W("{since} 至 {until}：重演 {decisions:,} 项判定，与存下的相同 {same:,}，不同 {different:,}；{parcels:,} 票包裹中 {changed:,} 票有变化",
+                          "{since} to {until}: {decisions:,} decisions replayed, {same:,} as stored, {different:,} not; {changed:,} of {parcels:,} parcels change"),
+    "whatif_exact": W("现行规则下逐项重现，无一不同", "under today's law every stored decision comes out again"),
+    "whatif_not_reproduced": W("注意：现行规则下有 {count:,} 项与存下的不同（可能是当时用了别的规则版本）：",
+                               "note: under today's law {count:,} decisions differ from what is stored (perhaps another edition of the law decided them):"),
+    "whatif_unweighed": W("假设的规则改动了签名规定；没有给 --trust，签名未重新衡量", "the supposed law weighs signatures otherwise; without --trust they are not weighed again"),
     "whatif_figure": W("指标", "figure"),
     "whatif_today": W("现行", "today"),
     "whatif_supposed": W("假设", "supposed"),
