@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import re
 import shutil
 import subprocess
 import sys
@@ -394,6 +395,10 @@ def test_a_row_says_where_it_comes_from(law: Policy) -> None:
     assert '"2000"' in (reader.TABLES / file).read_text().splitlines()[int(line) - 1]
     assert view.source("tax.limit_single_cny") == "Caiguanshui 2016-18 [V, 2016-04-08]"
     assert view.source("tax.limit_single_cny", "zh") == "财关税〔2016〕18号 [V, 2016-04-08]"
+    assert row.seen
+    guess = law.at(D("2020-01-01")).row("clearance.close_days")
+    assert not guess.seen
+    assert view.source("clearance.close_days", "zh") == "本项目约定 [K 未见原文]"
     assert json.loads(json.dumps(row.as_dict()))["value"] == "2000"
 
 
@@ -594,7 +599,7 @@ REFUSED = [
     ("wrong type: null where none may be", f"  tax.limit_year_cny:\n  - {{value: null, since: 2030-01-01, {ROW}}}\n",
      "CEB-LAW-008", 5, "null"),
     ("wrong type: list for one value", f"  tax.regime:\n  - {{value: [postal], since: 2030-01-01, {ROW}}}\n",
-     "CEB-LAW-008", 5, "sequence"),
+     "CEB-LAW-008", 5, "a list"),
     ("wrong type: a percentage as a rate", f'  vat.standard:\n  - {{value: "13", since: 2030-01-01, {ROW}}}\n',
      "CEB-LAW-008", 5, "13"),
     ("rate as float", f"  vat.standard:\n  - {{value: 0.13, since: 2030-01-01, {ROW}}}\n",
@@ -639,6 +644,21 @@ def test_refused_row(tmp_path: Path, what: str, rows: str, code: str, line: int,
     found = refusals(copy)
     assert [(fault[0], fault[1]) for fault in found] == [(code, f"trial.yaml:{line}")], found
     assert named in found[0][2]
+    assert_chinese(copy, code)
+
+
+def assert_chinese(directory: Path, code: str) -> None:
+    """The Chinese words of what stops the load hold no English ones (the parser of YAML speaks English only)."""
+    with pytest.raises(PolicyError) as caught:
+        Policy.load(directory)
+    for fault in caught.value.faults:
+        if code != "CEB-LAW-001":
+            assert not ENGLISH.search(fault.message.zh + fault.remedy.zh), fault
+        assert fault.message.zh != fault.message.en
+        assert fault.message.en.isascii() or any(part in fault.message.en for part in ("–", fault.found))
+
+
+ENGLISH = re.compile(r"\b(a|an|the|of|in|not|one|each|with|and|only|digits|cells|after|before|quotes)\b")
 
 
 SPOILT = [
@@ -698,6 +718,7 @@ def test_refused_table(tmp_path: Path, what: str, file: str, old: str, new: str,
     lines = after.splitlines()
     line = max(number for number, text in enumerate(lines, 1) if text.startswith(at))
     found = refusals(tmp_path / "tables")
+    assert_chinese(tmp_path / "tables", code)
     assert (code, f"{file}:{line}") in [(fault[0], fault[1]) for fault in found], found
 
 
@@ -854,7 +875,7 @@ def test_overlay_with_its_own_instrument_place_and_practice(tmp_path: Path) -> N
     view = law.at(D("2026-01-01"), "4298")
     assert view.path == ("harbour", "qingdao", "42", "CN")
     assert view["duty.tally"] is True
-    assert view.source("duty.tally") == "Study 1 [K]"
+    assert view.source("duty.tally") == "Study 1 [K text not seen]"
     assert view.practice["RULE-GUID-UUID"] == "off"
     assert view["practice.RULE-GUID-UUID"] == "off"
     assert law.at(D("2026-01-01"), "4200")["duty.tally"] is False

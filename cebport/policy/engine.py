@@ -33,7 +33,7 @@ from cebport.policy.loading import (
 )
 from cebport.policy.places import NATION, Found, Place
 from cebport.policy.reader import TABLES
-from cebport.policy.schema import AXES, Fixed, Row, Topic
+from cebport.policy.schema import AXES, NOT_SEEN, Fixed, Row, Topic
 from cebport.policy.timeline import DAY, Timeline, believed, epochs, filled, lay, start
 
 NATIONAL = "national"
@@ -374,7 +374,8 @@ class View(Fixed):
         if row is None:
             return ""
         since = f", {row.since}" if row.since else ""
-        return f"{self.policy.instruments[row.instrument].no.at(lang)} [{row.confidence}{since}]"
+        mark = row.confidence if row.seen else f"{row.confidence} {NOT_SEEN.at(lang)}"
+        return f"{self.policy.instruments[row.instrument].no.at(lang)} [{mark}{since}]"
 
     def mode(self, mode: str) -> Row | None:
         """The row that permits a mode (监管方式) here on this day; None = it is not permitted."""

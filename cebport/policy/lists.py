@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
+from cebport.faults import Words
 from cebport.policy.reader import Refused, csv_rows
 from cebport.policy.schema import CONFIDENCE
 
@@ -109,13 +110,15 @@ def read_tariff(
 ) -> dict[str, TariffRow]:
     """The rows of a tariff file by goods code. ``classes``: the known classes of consumption tax."""
     made: dict[str, TariffRow] = {}
+    at: dict[str, int] = {}
     try:
         for line, cells in csv_rows(file, raw, TARIFF_COLUMNS):
             try:
                 row = _tariff_row(line, cells, edition, classes)
                 if row.gcode in made:
-                    raise Refused("CEB-LAW-002", line, found=row.gcode, expected="one row a code")
+                    raise Refused("CEB-LAW-002", line, found=row.gcode, expected=f"{file}:{at[row.gcode]}")
                 made[row.gcode] = row
+                at[row.gcode] = line
             except Refused as refused:
                 refuse(refused)
     except Refused as refused:
@@ -161,7 +164,7 @@ def read_list(file: str, raw: bytes, refuse: Callable[[Refused], None]) -> dict[
             try:
                 row = _list_row(file, line, cells)
                 if row.hs8 in made:
-                    raise Refused("CEB-LAW-002", line, found=row.hs8, expected="one row a code")
+                    raise Refused("CEB-LAW-002", line, found=row.hs8, expected=made[row.hs8].where)
                 made[row.hs8] = row
             except Refused as refused:
                 refuse(refused)
@@ -180,7 +183,10 @@ def _list_row(file: str, line: int, cells: list[str]) -> ListRow:
             "CEB-LAW-017",
             line,
             found=f"{kind} {quantity} {unit}".strip(),
-            expected="quantity and unit with person_year_quantity, and only with it",
+            expected=Words(
+                "remark_kind 为 person_year_quantity 时才写、且必须写 quantity 与 unit",
+                "quantity and unit with person_year_quantity, and only with it",
+            ),
         )
     _mark(confidence, line)
     return ListRow(
@@ -218,7 +224,7 @@ def listing(
 
 def _digits(cell: str, count: int, line: int) -> None:
     if len(cell) != count or not (cell.isascii() and cell.isdigit()):
-        raise Refused("CEB-LAW-017", line, found=cell, expected=f"{count} digits")
+        raise Refused("CEB-LAW-017", line, found=cell, expected=Words(f"{count} 位数字", f"{count} digits"))
 
 
 def _mark(cell: str, line: int) -> None:
@@ -231,5 +237,7 @@ def _fraction(cell: str, line: int) -> Decimal | None:
         return None
     whole, _, part = cell.partition(".")
     if not (whole + part).isdigit() or not cell.isascii() or len(cell) > PERCENT_DIGITS_MAX:
-        raise Refused("CEB-LAW-017", line, found=cell, expected="a decimal, e.g. 0.15")
+        raise Refused(
+            "CEB-LAW-017", line, found=cell, expected=Words("小数，如 0.15", "a decimal, e.g. 0.15")
+        )
     return Decimal(cell)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from cebport.faults import Words
 from cebport.policy.lists import ListRow, TariffRow, read_list, read_tariff
-from cebport.policy.places import Places, read_places
+from cebport.policy.places import IN_THE_TABLES, Places, read_places
 from cebport.policy.reader import (
     FILE_BYTES_MAX,
     Complaints,
@@ -204,11 +204,13 @@ class _Loading:
         return lambda refused: self.complaints.take(file, refused)
 
     def _read_instruments(self, table: Table, top: dict[str, tuple[int, Any]]) -> None:
+        where: dict[str, str] = {}
         for name, (line, node) in table.pairs(top["instruments"][1]).items():
             try:
                 if name in self.instruments:
-                    raise Refused("CEB-LAW-002", line, found=name, expected="one instrument an id")
+                    raise Refused("CEB-LAW-002", line, found=name, expected=where.get(name, IN_THE_TABLES))
                 self.instruments[name] = _instrument(table, name, node)
+                where[name] = f"{table.file}:{line}"
             except Refused as refused:
                 self.complaints.take(table.file, refused)
 
@@ -222,7 +224,12 @@ class _Loading:
                 pairs = table.fields(node, ("zh", "en"), ("of",))
                 above = text(pairs["of"][1]) if "of" in pairs else ""
                 if above and above not in parents[axis]:
-                    raise Refused("CEB-LAW-005", line, found=above, expected="a name further up in the file")
+                    raise Refused(
+                        "CEB-LAW-005",
+                        line,
+                        found=above,
+                        expected=Words("本文件前面的名称", "a name further up in the file"),
+                    )
                 parents[axis][name] = above
                 titles[axis][name] = _words(pairs)
         profiles = {}
@@ -232,7 +239,10 @@ class _Loading:
             for axis, value in chosen.items():
                 if value not in parents[axis]:
                     raise Refused(
-                        "CEB-LAW-005", pairs[axis][0], found=value, expected=f"a {axis} of this file"
+                        "CEB-LAW-005",
+                        pairs[axis][0],
+                        found=value,
+                        expected=Words(f"本文件 {SCOPE_KEYS[axis]} 中的名称", f"a {axis} of this file"),
                     )
             profiles[name] = Profile(
                 name, chosen["trust"], chosen["practice"], chosen["dialect"], _words(pairs)
@@ -265,7 +275,9 @@ class _Loading:
 
         def read(table: Table) -> None:
             top = table.fields(
-                table.root, ("rows",), ("about", "recorded_at", "instruments", "places", "sets", "law_of", "profile")
+                table.root,
+                ("rows",),
+                ("about", "recorded_at", "instruments", "places", "sets", "law_of", "profile"),
             )
             if "instruments" in top:
                 self._read_instruments(table, top)
@@ -320,7 +332,12 @@ class _Loading:
                 "CEB-LAW-008", pairs["inherit"][0], found=shown(scalar(pairs["inherit"][1])), expected="true"
             )
         if inherit == ("value" in pairs):
-            raise Refused("CEB-LAW-013", line, found="value", expected="value, or inherit: true")
+            raise Refused(
+                "CEB-LAW-013",
+                line,
+                found="value",
+                expected=Words("value，或 inherit: true", "value, or inherit: true"),
+            )
         if "recorded_at" in pairs:
             recorded_at = day(pairs["recorded_at"][1])
         if recorded_at is None:
@@ -328,11 +345,19 @@ class _Loading:
         withdrawn_at = day(pairs["withdrawn_at"][1]) if "withdrawn_at" in pairs else None
         if withdrawn_at is not None and withdrawn_at <= recorded_at:
             raise Refused(
-                "CEB-LAW-010", pairs["withdrawn_at"][0], found=withdrawn_at, expected=f"after {recorded_at}"
+                "CEB-LAW-010",
+                pairs["withdrawn_at"][0],
+                found=withdrawn_at,
+                expected=Words(f"晚于 {recorded_at}", f"after {recorded_at}"),
             )
         value = None if inherit else topic.read(table, pairs["value"][1])
         if topic.name == PROFILE_TOPIC and not inherit and value not in self.names.profiles:
-            raise Refused("CEB-LAW-005", pairs["value"][0], found=value, expected=f"a profile of {PROFILES}")
+            raise Refused(
+                "CEB-LAW-005",
+                pairs["value"][0],
+                found=value,
+                expected=Words(f"{PROFILES} 中的 profile", f"a profile of {PROFILES}"),
+            )
         row = Row(
             topic=topic.name,
             value=value,
@@ -358,7 +383,12 @@ class _Loading:
             for name in texts(table, pair[1]):
                 expanded = self.places.expand(name)
                 if expanded is None:
-                    raise Refused("CEB-LAW-005", pair[0], found=name, expected="an id or set of places.yaml")
+                    raise Refused(
+                        "CEB-LAW-005",
+                        pair[0],
+                        found=name,
+                        expected=Words("places.yaml 中的 id 或集合", "an id or set of places.yaml"),
+                    )
                 made += expanded
         else:
             if pair is None:
@@ -368,11 +398,20 @@ class _Loading:
             for name in made:
                 if name not in self.names.parents[topic.axis]:
                     raise Refused(
-                        "CEB-LAW-005", pair[0], found=name, expected=f"a {topic.axis} of {PROFILES}"
+                        "CEB-LAW-005",
+                        pair[0],
+                        found=name,
+                        expected=Words(
+                            f"{PROFILES} 的 {SCOPE_KEYS[topic.axis]} 中的名称",
+                            f"a {topic.axis} of {PROFILES}",
+                        ),
                     )
         if not made or len(set(made)) != len(made):
             raise Refused(
-                "CEB-LAW-005", line, found=", ".join(made), expected="each place once, at least one"
+                "CEB-LAW-005",
+                line,
+                found=", ".join(made),
+                expected=Words("每个地点一次，至少一个", "each place once, at least one"),
             )
         return made
 
@@ -415,7 +454,11 @@ class _Loading:
                 if both:
                     at, _, line = row.where.rpartition(":")
                     self.complaints.add(
-                        "CEB-LAW-002", at, int(line), found=f"{both[0]} ({file})", expected="one row a code"
+                        "CEB-LAW-002",
+                        at,
+                        int(line),
+                        found=f"{both[0]} ({file})",
+                        expected=", ".join(row.value["files"]),
                     )
                 merged.update(found)
         self.complaints.stop()

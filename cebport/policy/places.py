@@ -106,6 +106,7 @@ class Places:
         return self.sets.get(name)
 
 
+IN_THE_TABLES = Words("规则表中已有", "the tables have it")
 _PLACE_KEYS = ("codes", "area_codes", "home", "since", "until", "note")
 
 
@@ -120,11 +121,15 @@ def read_places(
     sets: dict[str, tuple[str, ...]] = dict(base.sets) if base else {}
     owners: dict[str, str] = dict(base.by_code) if base else {}
     lines: dict[str, int] = {}
+
+    def where(name: str) -> Words | str:
+        return f"{table.file}:{lines[name]}" if name in lines else IN_THE_TABLES
+
     for node in table.items(top["places"][1]) if "places" in top else ():
         try:
             place = _read_place(table, node)
             if place.id in by_id or place.id in sets:
-                raise Refused("CEB-LAW-002", line_of(node), found=place.id, expected="one row a place")
+                raise Refused("CEB-LAW-002", line_of(node), found=place.id, expected=where(place.id))
             by_id[place.id] = place
             lines[place.id] = line_of(node)
         except Refused as refused:
@@ -132,7 +137,7 @@ def read_places(
     for name, (line, node) in table.pairs(top["sets"][1]).items() if "sets" in top else ():
         try:
             if name in by_id or name in sets:
-                raise Refused("CEB-LAW-002", line, found=name, expected="one meaning a name")
+                raise Refused("CEB-LAW-002", line, found=name, expected=where(name))
             sets[name] = texts(table, node)
             _known(sets[name], by_id, line)
         except Refused as refused:
@@ -158,7 +163,10 @@ def _read_place(table: Table, node: Any) -> Place:
     for code in codes:
         if not _CODE.match(code):
             raise Refused(
-                "CEB-LAW-008", pairs["codes"][0], found=code, expected="a customs code of 4 characters"
+                "CEB-LAW-008",
+                pairs["codes"][0],
+                found=code,
+                expected=Words("4 位关区代码", "a customs code of 4 characters"),
             )
     return Place(
         id=one("id"),
@@ -185,7 +193,10 @@ def _check_place(place: Place, by_id: Mapping[str, Place], owners: dict[str, str
     parent = by_id[place.parent]
     if LEVELS.index(parent.level) >= LEVELS.index(place.level):
         raise Refused(
-            "CEB-LAW-015", line, found=f"{place.parent} ({parent.level})", expected="a higher level"
+            "CEB-LAW-015",
+            line,
+            found=f"{place.parent} ({parent.level})",
+            expected=Words("更高一级的地点", "a higher level"),
         )
     for code in place.codes:
         owner = owners.setdefault(code, place.id)
@@ -196,4 +207,9 @@ def _check_place(place: Place, by_id: Mapping[str, Place], owners: dict[str, str
 def _known(ids: tuple[str, ...], by_id: Mapping[str, Place], line: int) -> None:
     for place_id in ids:
         if place_id not in by_id:
-            raise Refused("CEB-LAW-005", line, found=place_id, expected="an id of places.yaml")
+            raise Refused(
+                "CEB-LAW-005",
+                line,
+                found=place_id,
+                expected=Words("places.yaml 中的 id", "an id of places.yaml"),
+            )

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from cebport.faults import Catalog, Fault, PolicyError, fault_of
+from cebport.faults import Catalog, Fault, PolicyError, Words, fault_of
 
 TABLES = Path(__file__).parent / "tables"
 FILE_BYTES_MAX = 4_000_000
@@ -33,6 +34,13 @@ _FLOAT = re.compile(
     r"[-+]?(\.[0-9]+|[0-9]+\.[0-9]*|[0-9]+)([eE][-+]?[0-9]+)?\Z|[-+]?\.(inf|nan)\Z", re.IGNORECASE
 )
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
+KINDS = {
+    "scalar": Words("一个值", "one value"),
+    "mapping": Words("“键: 值”的映射", "a mapping"),
+    "sequence": Words("列表", "a list"),
+    "nothing": Words("空", "nothing"),
+}
+"""What a node of YAML is, for people."""
 _WORDS = {"": None, "null": None, "~": None, "true": True, "false": False}
 
 
@@ -53,6 +61,23 @@ class Refused(Exception):
         super().__init__(code, line, values)
 
 
+def _said(code: str, path: str, values: dict[str, Any]) -> Fault:
+    """The fault of a mistake; a value that is Words stands in each language's sentence in its own."""
+    zh, en = (
+        {name: value.at(lang) if isinstance(value, Words) else value for name, value in values.items()}
+        for lang in ("zh", "en")
+    )
+    made = fault_of(catalog(), code, path=path, **en)
+    if zh == en:
+        return made
+    other = fault_of(catalog(), code, path=path, **zh)
+    return replace(
+        made,
+        message=Words(other.message.zh, made.message.en),
+        remedy=Words(other.remedy.zh, made.remedy.en),
+    )
+
+
 class Complaints:
     """Every mistake found while the tables are read; nothing starts as long as there is one."""
 
@@ -62,7 +87,7 @@ class Complaints:
     def add(self, code: str, file: str, line: int, **values: Any) -> None:
         """Note a mistake at ``file:line``; ``values`` fill the catalog's words."""
         if len(self.faults) < FAULTS_MAX:
-            self.faults.append(fault_of(catalog(), code, path=f"{file}:{line}", **values))
+            self.faults.append(_said(code, f"{file}:{line}", values))
 
     def take(self, file: str, refused: Refused) -> None:
         """Note a mistake that a reading function raised."""
@@ -85,7 +110,7 @@ class Table:
         self._seen: set[int] = set()
         self.root = _compose(raw)
         if kind_of(self.root) != "mapping":
-            raise Refused("CEB-LAW-001", 1, found="no mapping at the top")
+            raise Refused("CEB-LAW-001", 1, found=Words("最外层不是“键: 值”", "no mapping at the top"))
 
     def pairs(self, node: Any) -> dict[str, tuple[int, Any]]:
         """The entries of a mapping: key -> (line, value node). Raises Refused on equal keys."""
@@ -94,9 +119,16 @@ class Table:
         for key, value in node.value:
             line = line_of(key)
             if kind_of(key) != "scalar":
-                raise Refused("CEB-LAW-008", line, found=kind_of(key), expected="a plain key")
+                raise Refused(
+                    "CEB-LAW-008",
+                    line,
+                    found=KINDS[kind_of(key)],
+                    expected=Words("一个简单的键", "a plain key"),
+                )
             if key.value in made:
-                raise Refused("CEB-LAW-002", line, found=key.value, expected=made[key.value][0])
+                raise Refused(
+                    "CEB-LAW-002", line, found=key.value, expected=f"{self.file}:{made[key.value][0]}"
+                )
             made[key.value] = (line, value)
         return made
 
@@ -120,9 +152,9 @@ class Table:
 
     def _once(self, node: Any, kind: str) -> None:
         if kind_of(node) != kind:
-            raise Refused("CEB-LAW-008", line_of(node), found=kind_of(node), expected=kind)
+            raise Refused("CEB-LAW-008", line_of(node), found=KINDS[kind_of(node)], expected=KINDS[kind])
         if id(node) in self._seen:
-            raise Refused("CEB-LAW-019", line_of(node), found="alias")
+            raise Refused("CEB-LAW-019", line_of(node), found=Words("别名", "alias"))
         self._seen.add(id(node))
 
 
@@ -138,14 +170,19 @@ def _compose(raw: bytes) -> Any:
         finally:
             loader.dispose()
     except UnicodeDecodeError as error:
-        raise Refused("CEB-LAW-001", raw[: error.start].count(b"\n") + 1, found="not UTF-8") from error
+        raise Refused(
+            "CEB-LAW-001", raw[: error.start].count(b"\n") + 1, found=Words("不是 UTF-8", "not UTF-8")
+        ) from error
     except RecursionError as error:
-        raise Refused("CEB-LAW-001", 1, found="nested too deeply") from error
+        raise Refused("CEB-LAW-001", 1, found=Words("嵌套过深", "nested too deeply")) from error
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise Refused("CEB-LAW-001", mark.line + 1 if mark else 1, found=error.problem or "YAML") from error
+        problem = error.problem or "YAML"
+        raise Refused(
+            "CEB-LAW-001", mark.line + 1 if mark else 1, found=Words(f"YAML 语法（{problem}）", problem)
+        ) from error
     except yaml.YAMLError as error:
-        raise Refused("CEB-LAW-001", 1, found=str(error)) from error
+        raise Refused("CEB-LAW-001", 1, found=Words(f"YAML 语法（{error}）", str(error))) from error
 
 
 def kind_of(node: Any) -> str:
@@ -164,7 +201,7 @@ def scalar(node: Any) -> str | int | bool | None:
     Raises Refused for a mapping, a list, and for a number that YAML would make a binary fraction.
     """
     if kind_of(node) != "scalar":
-        raise Refused("CEB-LAW-008", line_of(node), found=kind_of(node), expected="one value")
+        raise Refused("CEB-LAW-008", line_of(node), found=KINDS[kind_of(node)], expected=KINDS["scalar"])
     text: str = node.value
     if node.style:  # quoted or a block: text, whatever it looks like
         return text
@@ -181,7 +218,7 @@ def text(node: Any) -> str:
     """A text. Raises Refused for anything else, an unquoted number included."""
     value = scalar(node)
     if not isinstance(value, str):
-        raise Refused("CEB-LAW-008", line_of(node), found=shown(value), expected="text")
+        raise Refused("CEB-LAW-008", line_of(node), found=shown(value), expected=Words("文本", "text"))
     return value
 
 
@@ -195,7 +232,12 @@ def day(node: Any) -> date:
                 return found
         except ValueError:
             pass
-    raise Refused("CEB-LAW-010", line_of(node), found=shown(value), expected="YYYY-MM-DD")
+    raise Refused(
+        "CEB-LAW-010",
+        line_of(node),
+        found=shown(value),
+        expected=Words("年-月-日，如 2016-04-08", "YYYY-MM-DD"),
+    )
 
 
 def day_or_none(node: Any) -> date | None:
@@ -225,7 +267,9 @@ def csv_rows(file: str, raw: bytes, columns: tuple[str, ...]) -> Iterator[tuple[
     try:
         reader = csv.reader(io.StringIO(raw.decode("utf-8-sig"), newline=""))
     except UnicodeDecodeError as error:
-        raise Refused("CEB-LAW-001", raw[: error.start].count(b"\n") + 1, found="not UTF-8") from error
+        raise Refused(
+            "CEB-LAW-001", raw[: error.start].count(b"\n") + 1, found=Words("不是 UTF-8", "not UTF-8")
+        ) from error
     header = next(reader, [])
     if tuple(header) != columns:
         raise Refused("CEB-LAW-017", 1, found=",".join(header), expected=",".join(columns))
@@ -233,7 +277,12 @@ def csv_rows(file: str, raw: bytes, columns: tuple[str, ...]) -> Iterator[tuple[
         if not cells:
             continue
         if len(cells) != len(columns):
-            raise Refused("CEB-LAW-017", reader.line_num, found=len(cells), expected=f"{len(columns)} cells")
+            raise Refused(
+                "CEB-LAW-017",
+                reader.line_num,
+                found=Words(f"{len(cells)} 个单元格", f"{len(cells)} cells"),
+                expected=len(columns),
+            )
         yield reader.line_num, cells
 
 

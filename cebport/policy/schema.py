@@ -16,19 +16,24 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, NamedTuple, NoReturn
 
+from cebport.faults import Words
 from cebport.policy.reader import Refused, Table, day, kind_of, line_of, scalar, shown, text, texts
 
 AXES = ("place", "practice", "trust", "dialect")
 CONFIDENCE = {
-    "S": "official text or schema",
-    "V": "seen in a named source",
-    "R": "seen in a real receipt",
-    "L": "law, wording from memory",
-    "M": "from memory",
-    "K": "own reading, no text behind it",
+    "S": Words("官方文本或结构", "official text or schema"),
+    "V": Words("见于注明的来源", "seen in a named source"),
+    "R": Words("见于真实回执", "seen in a real receipt"),
+    "L": Words("法规，文字凭记忆", "law, wording from memory"),
+    "M": Words("凭记忆，未见原文", "from memory, text not seen"),
+    "K": Words("本项目的读法，没有原文", "own reading, no text behind it"),
 }
-"""The marks of how sure a row is. S, V and R are firm."""
+"""The marks of how sure a row is, as a reader is told."""
+FIRM = frozenset("SVR")
+"""Marks of what was seen; of the others the reader is told that the text was not."""
+NOT_SEEN = Words("未见原文", "text not seen")
 
+DECIMAL_IN_QUOTES = Words('带引号的小数，如 "0.70"', 'a decimal in quotes, e.g. "0.70"')
 _DECIMAL = re.compile(r"(0|[1-9][0-9]{0,17})(\.[0-9]{1,10})?\Z")
 Read = Callable[[Table, Any], Any]
 
@@ -70,6 +75,11 @@ class Row(NamedTuple):
     where: str = ""
     withdrawn_at: date | None = None
     inherit: bool = False
+
+    @property
+    def seen(self) -> bool:
+        """Whether somebody saw the text, or a page that tells it; else readers are told `NOT_SEEN`."""
+        return self.confidence in FIRM
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON form: decimals and days as text."""
@@ -135,15 +145,18 @@ def _decimal(table: Table, node: Any) -> Decimal:
     value = scalar(node)
     if isinstance(value, str) and _DECIMAL.match(value):
         return Decimal(value)
-    raise Refused(
-        "CEB-LAW-008", line_of(node), found=shown(value), expected='a decimal in quotes, e.g. "0.70"'
-    )
+    raise Refused("CEB-LAW-008", line_of(node), found=shown(value), expected=DECIMAL_IN_QUOTES)
 
 
 def _rate(table: Table, node: Any) -> Decimal:
     value = _decimal(table, node)
     if value > 1:
-        raise Refused("CEB-LAW-008", line_of(node), found=value, expected="a share from 0 to 1: 15 % is 0.15")
+        raise Refused(
+            "CEB-LAW-008",
+            line_of(node),
+            found=value,
+            expected=Words("0 到 1 的比例：15% 写作 0.15", "a share from 0 to 1: 15 % is 0.15"),
+        )
     return value
 
 
@@ -151,14 +164,19 @@ def _bool(table: Table, node: Any) -> bool:
     value = scalar(node)
     if isinstance(value, bool):
         return value
-    raise Refused("CEB-LAW-008", line_of(node), found=shown(value), expected="true or false")
+    raise Refused("CEB-LAW-008", line_of(node), found=shown(value), expected="true | false")
 
 
 def _int(table: Table, node: Any) -> int:
     value = scalar(node)
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
-    raise Refused("CEB-LAW-008", line_of(node), found=shown(value), expected="a whole number, not negative")
+    raise Refused(
+        "CEB-LAW-008",
+        line_of(node),
+        found=shown(value),
+        expected=Words("非负整数", "a whole number, not negative"),
+    )
 
 
 def _text(table: Table, node: Any) -> str:

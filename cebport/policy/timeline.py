@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from itertools import pairwise
 
+from cebport.faults import Words
 from cebport.policy.reader import Refused
 from cebport.policy.schema import Row
 
@@ -71,7 +72,15 @@ def check(rows: Sequence[Row]) -> list[tuple[Row, Refused]]:
     for row in rows:
         if row.until is not None and row.until < start(row):
             found.append(
-                (row, Refused("CEB-LAW-010", 0, found=row.until, expected=f"not before {row.since}"))
+                (
+                    row,
+                    Refused(
+                        "CEB-LAW-010",
+                        0,
+                        found=row.until,
+                        expected=Words(f"不早于 {row.since}", f"not before {row.since}"),
+                    ),
+                )
             )
     for row, following in pairwise(rows):
         begins = start(following)
