@@ -319,6 +319,49 @@ def test_diff_and_history_fit_eighty_columns(call, lang, overlay):
         assert max(map(screen.width, out.splitlines())) <= rows.COLUMNS
 
 
+# ── import-list ─────────────────────────────────────────────────────────────────────────────────────
+
+LIST = "税则号列,货品名称,备注\n0405.10.00,黄油,\n03061790,其他冻小虾,仅限网购保税商品\n"
+
+
+def imported(call, folder: Path, text: str, *more: object) -> tuple[int, str, str]:
+    source = folder / "list.csv"
+    source.write_text(text, encoding="utf-8")
+    return call("policy", "import-list", source, "--edition", "full", "--since", "2022-03-01", "--instrument",
+                "mof-2022-7", "-o", folder / "lists", *more)
+
+
+def test_an_imported_list_is_in_force_with_its_overlay(call, tmp_path):
+    code, out, _ = imported(call, tmp_path, LIST, "--complete", "--json")
+    (answer,) = answers(out, "policy_import_list")
+    assert (code, answer["rows"], answer["complete"]) == (0, 2, True)
+    asked = ["policy", "at", "positive_list.edition", "--on", "2022-03-01", "--json", "--overlay", answer["overlay"]]
+    (held,) = answers(call(*asked)[1], "policy_at")
+    assert (held["row"]["value"]["edition"], held["row"]["value"]["complete"]) == ("full", True)
+    assert held["row"]["recorded_at"] == str(law.today())
+    found = answers(call("policy", "diff", "--overlay", answer["overlay"], "--json")[1], "policy_diff")
+    assert [each["topic"] for each in found] == ["positive_list.edition"]
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_a_row_that_cannot_be_read_is_told_and_the_list_is_no_longer_whole(call, tmp_path, lang):
+    code, out, _ = imported(call, tmp_path, LIST + "12,什么,\n", "--complete", "--lang", lang)
+    assert code == 1
+    assert words.PHRASES["list_part"].at(lang) in out and "CEB-LIST-" in out
+
+
+@pytest.mark.parametrize("more", [["--column", "hs8"], ["--kind", "other"], ["--since", "soon"]])
+def test_wrong_use_of_import_list(call, tmp_path, more):
+    code, out, err = imported(call, tmp_path, LIST, *more)
+    assert (code, out) == (2, "") and err
+    assert not (tmp_path / "lists").exists()
+
+
+def test_a_file_without_a_list_is_bad_input(call, tmp_path):
+    code, out, err = imported(call, tmp_path, "nothing\n")
+    assert (code, out) == (1, "") and "CEB-LIST-" in err
+
+
 # ── words ───────────────────────────────────────────────────────────────────────────────────────────
 
 

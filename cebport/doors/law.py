@@ -16,6 +16,7 @@ import click
 from cebport.doors import frame, rows, screen
 from cebport.doors.frame import DONE, NO, option
 from cebport.doors.screen import say
+from cebport.faults import ERROR
 from cebport.policy import Difference, Policy, Row, View, diff
 from cebport.policy.places import NATION
 from cebport.policy.schema import jsonable
@@ -555,17 +556,19 @@ class Columns(click.ParamType):
 @frame.json_option
 def import_list_command(source: Path, kind: str, edition: str, since: date, instrument: str, complete: bool,
                         columns: tuple[tuple[str, str], ...], out: Path, as_json: bool) -> int:
-    """Write a published list as ours, with the overlay that puts it in force; exit code 1 when rows were not read."""
+    """Write a published list as ours, with the overlay that puts it in force; exit code 1 when a row was not read."""
     from cebport.policy.importing import import_list
 
     done = import_list(source, kind=kind, edition=edition, since=since, complete=complete, instrument=instrument,
-                       columns=dict(columns) or None, out=out)
+                       columns=dict(columns) or None, out=out, recorded_at=today())
+    lost = sum(fault.severity == ERROR for fault in done.faults)
     if as_json:
         screen.emit({"rows": done.rows, "written": str(done.written), "overlay": str(done.overlay),
-                     "faults": [fault.as_dict() for fault in done.faults]})
+                     "complete": done.complete, "faults": [fault.as_dict() for fault in done.faults]})
     else:
         screen.faults(done.faults)
         screen.out(say("list_imported", rows=done.rows, written=done.written, overlay=done.overlay))
-        if done.faults:
-            screen.out(say("list_not_read", count=len(done.faults)))
-    return NO if done.faults else DONE
+        screen.out(say("list_whole" if done.complete else "list_part"))
+        if lost:
+            screen.out(say("list_not_read", count=lost))
+    return NO if lost else DONE
