@@ -18,7 +18,8 @@ from cebport.clearance.quote import Quote, money, quote
 from cebport.doors import frame, screen
 from cebport.doors.frame import DONE, NO, option
 from cebport.doors.screen import say
-from cebport.faults import Fault, Malformed, fault_of, is_valid
+from cebport.faults import WARNING, Fault, Malformed, fault_of
+from cebport.messages.documents import Document
 from cebport.policy import Policy
 from cebport.values import ZERO
 
@@ -136,24 +137,48 @@ def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _of_message(raw: bytes, asked: dict[str, Any]) -> Iterator[Asked]:
-    """The inventories of a CEB621 message, bare or in its envelope."""
+    """The inventories of a CEB621 message, bare or in its envelope; a signature is not asked for."""
     from cebport.messages import envelope, wire
 
     try:
-        opened = envelope.unwrap(raw)
-        message, faults = wire.parse(opened.payload)
+        tree = wire.parse_tree(envelope.unwrap(raw).payload)
     except Malformed as malformed:
         yield Asked(None, list(malformed.faults))
         return
-    if message is None or not is_valid(faults):
-        yield Asked(None, [*opened.faults, *faults])
+    if tree.type != INVENTORY:
+        yield _wrong("CEB-QUOTE-007", tree.type, INVENTORY)
         return
-    if message.type != INVENTORY:
-        yield _wrong("CEB-QUOTE-007", message.type, INVENTORY)
+    faults = wire.schema_faults(tree)
+    part = wire.readable(tree, faults)
+    if part is None:
+        yield Asked(None, faults)
         return
-    for document in message.documents:
-        yield Asked(request_of(document, on=asked.get("on"), place=asked.get("place"),
-                               year_used=asked.get("year_used", ZERO)), [])
+    message, numbers = part
+    before = [fault.with_severity(WARNING) for fault in faults if fault.document is None]
+    if unread := [fault for fault in faults if fault.document is not None]:
+        yield Asked(None, unread)
+    for document, number in zip(message.documents, numbers, strict=True):
+        wrong = _amounts_below_zero(document, number)
+        yield Asked(None, wrong) if wrong else _of_document(document, number, asked, before)
+
+
+def _of_document(document: Document, number: int, asked: dict[str, Any], before: list[Fault]) -> Asked:
+    try:
+        return Asked(request_of(document, on=asked.get("on"), place=asked.get("place"),
+                                year_used=asked.get("year_used", ZERO)), before)
+    except ValueError:
+        return _wrong("CEB-QUOTE-003", document.head.appTime, "YYYYMMDDhhmmss", f"Inventory[{number}]/appTime")
+
+
+def _amounts_below_zero(document: Document, number: int) -> list[Fault]:
+    """The schema lets an amount be negative; no tax can be made of it."""
+    head = document.head
+    held = [("InventoryHead/freight", head.freight), ("InventoryHead/insuredFee", head.insuredFee)]
+    held += [(f"InventoryList[{line.gnum}]/{name}", amount) for line in document.lines
+             for name, amount in (("totalPrice", line.totalPrice), ("qty", line.qty), ("qty1", line.qty1),
+                                  ("qty2", line.qty2 or ZERO))]
+    return [fault_of(asking.catalog(), "CEB-QUOTE-003", path=f"Inventory[{number}]/{path}", found=amount,
+                     expected=">= 0") for path, amount in held if amount < 0]
 
 
 def _show(made: Quote, before: list[Fault]) -> None:
