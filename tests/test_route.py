@@ -197,6 +197,9 @@ def test_the_four_remarks_and_absence(tmp_path: Path) -> None:
     sugar = of("1701991000", "1210", weight_kg="0.4")
     assert "2 kilogram a person and year" in english(sugar.conditions)
     assert sugar.limits is not None and sugar.limits.person_year_pieces == 5
+    assert "at most 5 pieces a person and year" in english(sugar.conditions)
+    assert [of("1701991000", "1210", weight_kg=weight, quantity=pieces).may for weight, pieces in (
+        ("0.4", "5"), ("0.4", "6"), ("2.5", "1"))] == ["yes", "fewer", "no"]
     unweighed = of("1701991000", "1210")
     assert unweighed.limits is not None and unweighed.limits.person_year_pieces is None
     assert "nothing says how many kilogram" in english(unweighed.missing)
@@ -590,16 +593,17 @@ def test_the_page_says_why(call):
     code, out, _ = call(SAMPLE, "--on", NOW, "--place", "hangzhou", columns=120)
     assert code == 0
     for text in ("VAT at 13 %, 70 % of it due: 37.86", "provisional rate 5 % = 20.8 (MFN 15 %)", "limits.yaml:",
-                 "no volume in litres", "single limit 5000", "All 7 goods in one order", "[V] seen in a source"):
+                 "no volume in litres", "single limit 5000", "All 8 goods in one order", "[V] seen in a source",
+                 "at most 4 pieces a person and year"):
         assert text in out
-    numbers = [line.split()[0] for line in out.splitlines()[4:11]]
-    assert sorted(numbers) == list("2345678") and numbers[-1] == "5", "the dearest comes last"
+    numbers = [line.split()[0] for line in out.splitlines()[4:12]]
+    assert sorted(numbers) == list("23456789") and numbers[-1] == "5", "the dearest comes last"
 
 
 def test_json_has_every_cell(call):
     code, out, _ = call(SAMPLE, "--on", THEN, "--json")
     made = answers_of(out)
-    assert code == 0 and [answer["kind"] for answer in made] == ["item"] * 7 + ["basket", "file"]
+    assert code == 0 and [answer["kind"] for answer in made] == ["item"] * 8 + ["basket", "file"]
     milk = made[0]
     assert milk["item"]["gcode"] == MILK and milk["roads"][0]["cost"]["tax"] == "46.59"
     assert {each["road"] for each in milk["roads"]} == {"9610", "1210", "1239", "postal", "general"}

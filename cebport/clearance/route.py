@@ -195,7 +195,12 @@ def _mode_road(mode: str, item: Item, gcode: str, view: View) -> Road:
     why.append(listed)
     may = max(may, state, key=RANK.__getitem__)
     conditions += _asked_by_rows("conditions", mode, view)
-    limits = _limits(item, gcode, view, listing, missing)
+    person = _person_pieces(item, listing, missing)
+    if person is not None:
+        conditions.append(because(view, LIST_TOPIC, "limit_person", pieces=person))
+        if item.quantity > person:
+            may = max(may, FEWER if person else NO, key=RANK.__getitem__)
+    limits = _limits(item, gcode, view, person)
     cost = costing.ecommerce(item, gcode, view, limits.action if limits is not None else tax.INSIDE)
     if limits is not None and limits.action == tax.REFUSE:
         why.extend(limits.over)
@@ -314,7 +319,18 @@ def _with_items(need: Any, value: Any) -> list[str]:
         for lang, comma in (("zh", "、"), ("en", ", "))]
 
 
-def _limits(item: Item, gcode: str, view: View, listing: Listing, missing: list[Words]) -> Limits | None:
+def _person_pieces(item: Item, listing: Listing, missing: list[Words]) -> int | None:
+    """The pieces that the remark of the list leaves a person in a year; None = no such remark, or not to be counted."""
+    row = listing.row
+    if row is None or row.quantity is None:
+        return None
+    person = costing.pieces_of(row.quantity, row.unit, item)
+    if person is None:
+        missing.append(said("no_quota_measure", unit=costing.unit_words(row.unit)))
+    return person
+
+
+def _limits(item: Item, gcode: str, view: View, person: int | None) -> Limits | None:
     """What the limits of the day say of the order; None without a price."""
     if item.price is None:
         return None
@@ -330,12 +346,6 @@ def _limits(item: Item, gcode: str, view: View, listing: Listing, missing: list[
     value, treated = ordered(item.quantity)
     pieces = _most_inside(item.price, single, lambda n: ordered(Decimal(n))[1].action == tax.INSIDE)
     orders = int(year / value) if year is not None and value else None
-    person = None
-    row = listing.row
-    if row is not None and row.quantity is not None:
-        person = costing.pieces_of(row.quantity, row.unit, item)
-        if person is None:
-            missing.append(said("no_quota_measure", unit=costing.unit_words(row.unit)))
     many = None if orders is None else orders * int(item.quantity)
     why = []
     if single is not None:
@@ -344,8 +354,6 @@ def _limits(item: Item, gcode: str, view: View, listing: Listing, missing: list[
     if year is not None:
         why.append(because(view, regime.format("year"), "limit_year", limit=plain(year), orders=orders, pieces=many,
                            value=plain(value)))
-    if person is not None:
-        why.append(because(view, LIST_TOPIC, "limit_person", pieces=person))
     return Limits(value, single, year, treated.action, pieces, orders, many, person, _over(treated, value, view),
                   tuple(why))
 

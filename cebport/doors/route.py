@@ -50,17 +50,23 @@ def route_command(file: Path, on: date, place: tuple[str, ...], overlays: tuple[
     read = read_file(file)
     asked = route.ask(policy, on, places)
     answers = []
+    cannot = False
     with screen.progress(say("route_asking"), len(read.items), quiet=as_json) as step:
         for item in read.items:
-            answers.append(route.answer(item, asked))
+            answer = route.answer(item, asked)
+            cannot = cannot or answer.may == route.NO
+            if as_json:
+                screen.emit({"kind": "item", "on": str(on), "may": answer.may, **jsonable(answer)})
+            else:
+                answers.append(answer)
             step(1)
     baskets = route.baskets(read.items, asked)
     if as_json:
-        emit(asked, answers, baskets, read.faults)
+        emit_rest(asked, baskets, read.faults)
     else:
         Page(asked).show(answers, baskets, read.faults, brief=brief)
     bad = any(fault.severity == ERROR for fault in read.faults)
-    return NO if bad or any(answer.may == route.NO for answer in answers) else DONE
+    return NO if bad or cannot else DONE
 
 
 # ── the file ────────────────────────────────────────────────────────────────────────────────────────
@@ -91,11 +97,9 @@ def _unread(path: Path, found: str, expected: str) -> Goods:
 # ── JSON ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def emit(asked: Asked, answers: Iterable[Answer], baskets: Iterable[Basket], faults: Iterable[Fault]) -> None:
-    """A line an item, a line a basket, and one with everything that is wrong with the file."""
+def emit_rest(asked: Asked, baskets: Iterable[Basket], faults: Iterable[Fault]) -> None:
+    """Behind the items: a line a basket, and one with everything that is wrong with the file."""
     on = {"on": str(asked.day)}
-    for answer in answers:
-        screen.emit({"kind": "item", **on, "may": answer.may, **jsonable(answer)})
     for basket in baskets:
         screen.emit({"kind": "basket", **on, **jsonable(basket)})
     screen.emit({"kind": "file", **on, "places": [place for group in asked.groups for place in group.places],

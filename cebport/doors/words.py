@@ -594,7 +594,7 @@ PHRASES: dict[str, Words] = {
     "city": W("城市", "city"),
     # route
     "route_asking": W("查规则", "asking the law"),
-    "route_title": W("{day}：{goods} 种商品，{places} 个地点", "{day}: {goods} goods, {places} places"),
+    "route_title": W("{day}：{goods} 种商品，{places} 个地点", "{day}: goods {goods}, places {places}"),
     "route_goods": W("商品", "goods"),
     "route_may": W("可否", "may it"),
     "route_ecommerce": W("跨境电商", "e-commerce"),
@@ -616,7 +616,7 @@ PHRASES: dict[str, Words] = {
     "route_basket": W("全部 {count} 种商品放在一单：货值、运费、保费共 {value} 元", "All {count} goods in one order: {value} CNY with freight and insurance"),
     "route_basket_inside": W("在单次限值 {single} 以内", "inside the single limit {single}"),
     "route_basket_orders": W("至少要分成 {orders} 单", "it takes at least {orders} orders"),
-    "route_basket_year": W("年度限值 {year}：这样的一篮子一年可买 {count} 次", "year limit {year}: such a basket fits {count} times a year"),
+    "route_basket_year": W("年度限值 {year}：这样的一篮子一年可买 {count} 次", "year limit {year}: {count} such baskets a year"),
 }
 
 FORMS: dict[str, str] = {
