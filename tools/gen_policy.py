@@ -10,12 +10,13 @@ The picture is drawn here line by line, so that the same tables give the same by
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import partial
 from html import escape
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 REPO = Path(__file__).resolve().parent.parent
 FOLDER = REPO / "docs" / "reference" / "policy"
@@ -196,7 +197,7 @@ class Panel(NamedTuple):
     unit: str = ""
 
 
-def track(policy: Policy, name: str, *topics: str, of: Callable[[object], Decimal | None] | None = None) -> Track:
+def track(policy: Policy, name: str, *topics: str, of: Callable[[Any], Decimal | None] | None = None) -> Track:
     """The history of one topic, or of several of which one follows the other, in the nation."""
     found = [row for topic in topics for row in policy.history(topic)]
     points: list[tuple[date, Decimal | None]] = []
@@ -227,10 +228,15 @@ def open_cities(policy: Policy, mode: str) -> Track:
     return Track(Words(f"可用 {mode} 的城市（表中 {len(zones)} 个）", f"cities with {mode} (of {len(zones)} in the tables)"), points)
 
 
+def rate_of(band: str, value: Mapping[str, Decimal]) -> Decimal | None:
+    """The rate of a band, None where a schedule has it not."""
+    return value.get(band)
+
+
 def panels(policy: Policy) -> list[Panel]:
     """What the picture shows: limits, VAT, postal tax, cities."""
     bands = sorted({band for row in policy.history("postal.bands") for band in row.value})
-    postal = [track(policy, "postal.bands", "postal.bands", of=lambda value, band=band: value.get(band)) for band in bands]
+    postal = [track(policy, "postal.bands", "postal.bands", of=partial(rate_of, band)) for band in bands]
     return [
         Panel(Words("单次限值（元）", "limit of an order (CNY)"),
               [track(policy, "tax.limit_single_cny", "postal.limit_order_cny", "tax.limit_single_cny")]),

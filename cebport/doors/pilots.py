@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from cebport.doors.frame import DONE, option
 from cebport.doors.law import as_held, today
 from cebport.doors.screen import say
 from cebport.faults import Words
+from cebport.policy import Row, Topic
 from cebport.policy.schema import jsonable
 
 if TYPE_CHECKING:
@@ -123,17 +125,21 @@ def show_contrast(found: Compared, contrast: Contrast) -> None:
     screen.out(screen.coloured(contrast.topic, "1"))
     for value, places, row in contrast.values:
         topic = rows.topic_of(found.policy, contrast.topic)
-        said = say("law_no_row") if row is None else " ".join(rows.value_lines(value, topic, 1000))
+        said = value_said(value, topic, row)
         basis = "" if row is None else f"（{rows.text_of(found.policy, row)}）" if screen.language() == "zh" else (
             f" ({rows.text_of(found.policy, row)})")
         rows.lines(f"{said}{basis}{say('dot')}{named(found, places)}")
 
 
+def value_said(value: Any, topic: Topic | None, row: Row | None) -> str:
+    """A value in one line; where no row holds, that."""
+    return say("law_no_row") if row is None else " ".join(rows.value_lines(value, topic, 1000))
+
+
 def said_of(found: Compared, contrast: Contrast) -> str:
     """A differing topic in one line: each value with its places."""
     topic = rows.topic_of(found.policy, contrast.topic)
-    parts = [f"{' '.join(rows.value_lines(value, topic, 1000)) if row is not None else say('law_no_row')} "
-             f"({named(found, places)})" for value, places, row in contrast.values]
+    parts = [f"{value_said(value, topic, row)} ({named(found, places)})" for value, places, row in contrast.values]
     return f"{contrast.topic} = " + "; ".join(parts)
 
 
@@ -174,7 +180,7 @@ def pilot_answer(found: Compared, pilot: Pilot) -> dict[str, Any]:
 
 def told_answer(told: Any) -> dict[str, Any]:
     """A rule and how many parcels it met."""
-    return {"rule": told.rule, "parcels": told.count, "zh": told.words.zh, "en": told.words.en}
+    return {"rule": told.rule, "parcels": told.parcels, "zh": told.words.zh, "en": told.words.en}
 
 
 def summary_answer(found: Compared) -> dict[str, Any]:
@@ -250,7 +256,7 @@ def cities_table(found: Compared) -> Html:
     modes = modes_of(found)
     head = [told("city"), told("pilots_profile"), *(told("pilots_mode", mode=mode) for mode in modes),
             *map(told, ("released", "refused", "waiting")), told("pilots_tax")]
-    lines = [[pilot.name, unbroken(in_both(lambda pilot=pilot: rows.word(pilot.view.profile))),
+    lines: list[list[Part | int]] = [[pilot.name, unbroken(in_both(partial(rows.word, pilot.view.profile))),
               *(share(pilot, mode) for mode in modes), *(f"{count:,}" for count in pilot.states.values()),
               f"{pilot.tax:,.2f}"] for pilot in found.pilots]
     return page.table(head, lines, right=range(2, len(head)))
@@ -282,7 +288,7 @@ def law_said(found: Compared, fork: Fork) -> Iterable[Words]:
     """The rows of law behind a fork."""
     held = {contrast.topic: contrast for contrast in found.law}
     for topic in fork.topics:
-        yield in_both(lambda topic=topic: said_of(found, held[topic]))
+        yield in_both(partial(said_of, found, held[topic]))
 
 
 def all_named(found: Compared, places: Sequence[str]) -> Words:
@@ -309,7 +315,7 @@ def law_table(found: Compared, *, deciding: bool) -> Html:
     """The topics that differ, a line a value: those that decide, or those that tell of a place."""
     from cebport.reports import page
 
-    lines = []
+    lines: list[list[Part | int]] = []
     for contrast in found.law:
         if contrast.decides != deciding:
             continue
@@ -320,11 +326,9 @@ def law_table(found: Compared, *, deciding: bool) -> Html:
             held = as_held(view, contrast.topic)
             lines.append([
                 page.joined([page.element("code", contrast.topic), page.element("br"), means]),
-                in_both(lambda value=value, topic=topic, row=row:
-                        say("law_no_row") if row is None else " ".join(rows.value_lines(value, topic, 1000))),
+                in_both(partial(value_said, value, topic, row)),
                 roomy(all_named(found, places)),
-                roomy(in_both(lambda row=held, topic=topic, place=places[0]:
-                              "" if row is None else rows.basis(found.policy, row, topic, place))),
+                roomy("" if held is None else in_both(partial(rows.basis, found.policy, held, topic, places[0]))),
             ])
     return page.table([told("topic"), told("value"), told("where"), told("basis")], lines)
 
@@ -336,9 +340,9 @@ def reasons_table(found: Compared, field: str) -> Html:
     counts: dict[str, dict[str, int]] = {}
     for pilot in found.pilots:
         for each in getattr(pilot, field):
-            counts.setdefault(each.rule, {})[pilot.place] = each.count
+            counts.setdefault(each.rule, {})[pilot.place] = each.parcels
     order = sorted(counts, key=lambda rule: (-sum(counts[rule].values()), rule))
-    lines = [[page.joined([page.element("code", rule), " ", plainly(found, rule)]),
+    lines: list[list[Part | int]] = [[page.joined([page.element("code", rule), " ", plainly(found, rule)]),
               *(f"{counts[rule].get(pilot.place, 0):,}" for pilot in found.pilots)] for rule in order]
     tones = ["" if len(set(line[1:])) == 1 else "assumed" for line in lines]
     return page.table([told("reason"), *(pilot.name for pilot in found.pilots)], lines,
@@ -350,7 +354,7 @@ def lacking_table(found: Compared) -> Html:
     from cebport.reports import page
 
     names = dict.fromkeys(name for pilot in found.pilots for name in pilot.lacking)
-    lines = [[Words(words.kind_words(name, "zh"), words.kind_words(name, "en")),
+    lines: list[list[Part | int]] = [[Words(words.kind_words(name, "zh"), words.kind_words(name, "en")),
               *(f"{pilot.lacking.get(name, 0):,}" for pilot in found.pilots)] for name in names]
     return page.table([told("waiting_for"), *(pilot.name for pilot in found.pilots)], lines,
                       right=range(1, len(found.pilots) + 1))

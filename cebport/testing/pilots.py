@@ -41,7 +41,7 @@ class Told(NamedTuple):
     """A rule that refused or warned: how many parcels (or documents without one), its words with the last values."""
 
     rule: str
-    count: int
+    parcels: int
     words: Words
 
 
@@ -168,7 +168,7 @@ def _pilot(store: Any, there: City, policy: Policy, day: date) -> Pilot:
 
     by_mode: dict[str, Counter[str]] = {}
     lacking: Counter[str] = Counter()
-    sums = [ZERO, ZERO, ZERO]
+    duty = vat = consumption = ZERO
     fate, goods = {}, {}
     for case in summary.cases(store):
         state = STATES[0] if case.state in (RELEASED, CLOSED) else case.state
@@ -179,14 +179,14 @@ def _pilot(store: Any, there: City, policy: Policy, day: date) -> Pilot:
         if state == WAITING:
             lacking[_lacks(case)] += 1
         if case.bill is not None:
-            sums = [held + more for held, more in
-                    zip(sums, (case.bill.duty, case.bill.vat, case.bill.consumption), strict=True)]
+            duty, vat = duty + case.bill.duty, vat + case.bill.vat
+            consumption += case.bill.consumption
     refusals, warnings, stops = _told(summary.events(store))
     place = policy.places[there.place]
     return Pilot(
         there.place, Words(place.zh, place.en), policy.at(day, there.place), _states(fate.values()),
         {mode: {state: counts[state] for state in STATES} for mode, counts in sorted(by_mode.items())},
-        refusals, warnings, dict(lacking.most_common()), *sums, fate, stops, goods)
+        refusals, warnings, dict(lacking.most_common()), duty, vat, consumption, fate, stops, goods)
 
 
 def _states(found: Iterable[str]) -> dict[str, int]:
@@ -227,7 +227,7 @@ def _told(found: Iterable[Any]) -> tuple[tuple[Told, ...], tuple[Told, ...], dic
                 stops.setdefault(event.case.split("|")[0], {})[reason.rule] = None
     told = {severity: tuple(sorted(
         (Told(rule, len(who), reason_fault(last[rule], None).message) for rule, who in rules.items()),
-        key=lambda each: (-each.count, each.rule))) for severity, rules in met.items()}
+        key=lambda each: (-each.parcels, each.rule))) for severity, rules in met.items()}
     return told[ERROR], told[WARNING], {number: tuple(sorted(rules)) for number, rules in stops.items()}
 
 
