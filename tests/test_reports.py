@@ -169,14 +169,14 @@ def test_a_csv_reckons_nothing(tmp_path, value, written):
 
 
 def test_questions_spill_instead_of_growing():
-    """A sort of some hundred megabytes within a limit of 64 MiB."""
-    with tables.questions(memory_mib=64) as ask:
-        rows = ask.each("select hash(range) as h, repeat('x', 60) from range(1000000) order by h")
+    """A sort of half a gigabyte within a limit of 256 MiB."""
+    with tables.questions(memory_mib=256) as ask:
+        rows = ask.each("select hash(range) as h, repeat('x', 600) || range from range(800000) order by h")
         last, count = None, 0
         for row in rows:
             assert last is None or row[0] >= last
             last, count = row[0], count + 1
-    assert count == 1_000_000
+    assert count == 800_000
 
 
 # ── the report ──────────────────────────────────────────────────────────────────────────────────────

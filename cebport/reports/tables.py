@@ -72,6 +72,7 @@ def questions(memory_mib: int = MEMORY_MIB) -> Iterator[Questions]:
     with tempfile.TemporaryDirectory(prefix="cebport-report-") as spill:
         session = duckdb.connect(config={
             "memory_limit": f"{memory_mib}MiB", "temp_directory": spill, "threads": 2,
+            "preserve_insertion_order": False,  # what has an order says so; keeping it for the rest fills the memory
             "autoinstall_known_extensions": False, "autoload_known_extensions": False})
         try:
             yield Questions(session)
