@@ -292,6 +292,7 @@ def test_roads_stand_by_cost_and_the_barred_last() -> None:
     (item(PERFUME, "600"), "9610", "no weight, volume"),
     (item("33030000"), "9610", "3303000010, 3303000020 are taxed alike"),
     (item("61091000"), "9610", "the one row of the tariff is taken: 6109100010"),
+    (item("17019910"), "9610", "no row of the loaded tariff begins with it"),
     (item("19011010"), "9610", "the tariff has 1901101010, 1901101090"),
 ])
 def test_what_is_missing_is_named(one: Item, name: str, said: str) -> None:

@@ -144,7 +144,7 @@ def whole_code(item: Item, view: View) -> tuple[str, list[Words]]:
         return found[0], [said("eight_taken", code=found[0])]
     if found and len({_rates(view, code) for code in found}) == 1:
         return found[0], [said("eight_alike", codes=", ".join(found), code=found[0])]
-    return item.gcode, [said("eight_digits", codes=", ".join(found) or "-")]
+    return item.gcode, [said("eight_digits", codes=", ".join(found)) if found else said("eight_none")]
 
 
 def _rates(view: View, code: str) -> tuple[object, ...]:
