@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import json
 import re
+import shutil
+import textwrap
 from collections import Counter
 from collections.abc import Callable
 from datetime import date
@@ -21,6 +23,7 @@ from hypothesis import strategies as st
 from world import rows
 
 from cebport import cli
+from cebport.faults import PolicyError
 from cebport.policy import Policy
 from cebport.testing import cases
 from cebport.testing.cases import Case, case_files, read_cases, run_case, stated, worked
@@ -240,6 +243,51 @@ def test_cases_by_an_overlay(run: Callable[..., tuple[int, str, str]], tmp_path:
     assert run("cases", path)[0] == 1
     assert run("cases", path, "--overlay", overlay)[0] == 0
     assert run("cases", "--overlay", overlay)[0] == 0, "the cases of days before it hold as they did"
+
+
+# ── the recipe ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def _blocks_of_the_recipe() -> list[str]:
+    """The three blocks that a newcomer copies: the text, the rows of the limit, the case."""
+    page = (REPO / "docs" / "how-to" / "change-the-law.md").read_text(encoding="utf-8").split("## ")[0]
+    found = re.findall(r"^   ```yaml\n(.*?)^   ```$", page, re.MULTILINE | re.DOTALL)
+    return [textwrap.dedent(block) for block in found]
+
+
+def test_a_newcomer_changes_the_year_limit_by_two_rows_and_one_case(tmp_path: Path) -> None:
+    """As the page says, to the letter: the case differs before the rows are there, and then everything holds."""
+    instrument, limit, case = _blocks_of_the_recipe()
+    tables, held = tmp_path / "tables", tmp_path / "cases"
+    shutil.copytree(REPO / "cebport" / "policy" / "tables", tables)
+    shutil.copytree(cases.CASES, held)
+    with (held / "limits.yaml").open("a", encoding="utf-8") as file:
+        file.write(case)
+
+    def differing(policy: Policy) -> list[str]:
+        found = [read_cases(path) for path in case_files([held])]
+        assert [fault for _, faults in found for fault in faults] == []
+        return [one.title.en for some, _ in found for one in some if not run_case(one, policy).holds]
+
+    title = yaml.safe_load(case)[0]["en"]
+    assert differing(Policy.load(tables)) == [title]
+    before, after = limit.rstrip("\n").rsplit("\n", 1)
+    limits = (tables / "limits.yaml").read_text(encoding="utf-8")
+    shown = textwrap.indent(textwrap.dedent(before), "  ")
+    assert limits.count(shown) == 1, "the page shows the rows as they stand"
+    (tables / "limits.yaml").write_text(limits.replace(shown, shown + "\n  " + after.strip()), encoding="utf-8")
+    with pytest.raises(PolicyError, match="instrument"):
+        Policy.load(tables)
+    with (tables / "instruments.yaml").open("a", encoding="utf-8") as file:
+        file.write(textwrap.indent(textwrap.dedent(instrument), "  "))
+    assert differing(Policy.load(tables)) == []
+
+
+def test_contributing_shows_the_recipe() -> None:
+    text = (REPO / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    for said in ("two rows and one case", "policy/tables/instruments.yaml", "policy/tables/limits.yaml",
+                 "policy/cases/limits.yaml", "cebport cases", "docs/how-to/change-the-law.md"):
+        assert said in " ".join(text.split()), said
 
 
 def test_a_case_is_a_record() -> None:
