@@ -141,12 +141,12 @@ class _Reading:
             self.add("CEB-QUOTE-002", "on", "", "YYYY-MM-DD")
             return None
         try:
-            return beijing_day(parse_time(value)) if isinstance(value, str) else self._no_day(value)
-        except ValueError:
-            return self._no_day(value)
-
-    def _no_day(self, value: object) -> None:
-        self.add("CEB-QUOTE-003", "on", value, "YYYY-MM-DD")
+            if isinstance(value, str):
+                return beijing_day(parse_time(value))
+        except (ValueError, OverflowError):
+            pass
+        self.add("CEB-QUOTE-003", "on", _shown(value), "YYYY-MM-DD")
+        return None
 
     def text(self, data: Mapping[str, Any], name: str, path: str, default: str) -> str:
         """A short text."""

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -390,7 +390,7 @@ class _Quoting:
             if any(view[topic] is None for topic in topics):
                 continue
             self._from(*topics)
-            self.steps.append(Step(_each(name, lambda lang, name=name: self._in_words(name, lang)), 1))
+            self.steps.append(Step(_each(name, partial(self._in_words, name)), 1))
 
     def _in_words(self, name: str, lang: str) -> dict[str, str]:
         """The values of the closing notes, in a language."""

@@ -241,12 +241,16 @@ def fee_shares(lines: Sequence[Line], freight: Decimal, insured_fee: Decimal,
     Where the row splits both together the shares of the sum are told as freight.
     """
     how = view["tax.freight_split"]
+    each = how["fees"] == EACH
+    if len(lines) == 1:
+        return ((fen(freight),), (fen(insured_fee),)) if each else ((fen(freight + insured_fee),), (ZERO,))
     totals = [line.total for line in lines]
-    nothing = [ZERO] * len(totals)
-    if how["fees"] == EACH:
-        return (spread(fen(freight), totals, how["remainder"]) if freight else nothing,
-                spread(fen(insured_fee), totals, how["remainder"]) if insured_fee else nothing)
-    return spread(fen(freight + insured_fee), totals, how["remainder"]), nothing
+    remainder = how["remainder"]
+    if not each:
+        return spread(fen(freight + insured_fee), totals, remainder), (ZERO,) * len(totals)
+    nothing = (ZERO,) * len(totals)
+    return (spread(fen(freight), totals, remainder) if freight else nothing,
+            spread(fen(insured_fee), totals, remainder) if insured_fee else nothing)
 
 
 def _unlisted(line: Line, row: Any, own: Rates | None, view: Any,
@@ -260,12 +264,12 @@ def _unlisted(line: Line, row: Any, own: Rates | None, view: Any,
     mfn = own.mfn
     if mfn is None and row is not None:
         mfn = row.mfn if row.provisional is None else row.provisional
-    topic = ""
-    if own.vat is None:
-        kind = row.vat if row is not None else view["tariff.unknown_vat"]
-        topic = "vat.reduced" if kind == "r" else "vat.standard"
     rule = row.consumption if row is not None and not told else None
-    return mfn, view[topic] if topic else own.vat, rule, topic
+    if own.vat is not None:
+        return mfn, own.vat, rule, ""
+    kind = row.vat if row is not None else view["tariff.unknown_vat"]
+    topic = "vat.reduced" if kind == "r" else "vat.standard"
+    return mfn, view[topic], rule, topic
 
 
 def _by_gift(line: Line, own: Rates) -> tuple[Decimal, Decimal]:
