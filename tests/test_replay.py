@@ -359,5 +359,16 @@ def test_two_workers_and_any_shards_give_the_same_bytes(
     assert table(tmp_path / "one", results.ACCOUNTS) == table(tmp_path / "small", results.ACCOUNTS)
 
 
+def test_a_ray_cluster_of_two_workers_gives_the_same_bytes(
+        sqlite_home: Home, faulty_traffic: Traffic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cebport.server.replay.run.DOCUMENTS_A_SHARD", 60)
+    sqlite_home.clear(faulty_traffic.folder)
+    for name, overlay in (("limit", law(tmp_path, *limit("300"))), ("then", law(tmp_path, top="law_of: 2016-04-07\n"))):
+        ask(sqlite_home, overlay, tmp_path / f"{name}-local")
+        answer = ask(sqlite_home, overlay, tmp_path / f"{name}-ray", engine="ray", workers=2)
+        assert answer.summary["meta"]["engine"] == "ray" and answer.counts["changed"] > 0
+        assert_same_answer(tmp_path / f"{name}-local", tmp_path / f"{name}-ray")
+
+
 def _by_order(row: dict[str, Any]) -> str:
     return str(row["order_no"])

@@ -60,15 +60,16 @@ class Empty(Exception):
 
 # ── one shard ───────────────────────────────────────────────────────────────────────────────────────────
 
-_worlds: dict[Plan, tuple[Law, Law]] = {}
+known_laws: dict[Plan, tuple[Law, Law]] = {}
+"""The laws of the plan at hand, read once a process."""
 
 
 def decide_shard(plan: Plan, shard: bytes) -> Told:
-    """Every component of a shard through both worlds. The laws are read once a process."""
-    laws = _worlds.get(plan)
+    """Every component of a shard through both worlds. Collecting garbage waits until the end: a shard is small."""
+    laws = known_laws.get(plan)
     if laws is None:
-        _worlds.clear()
-        laws = _worlds[plan] = laws_of(plan)
+        known_laws.clear()
+        laws = known_laws[plan] = laws_of(plan)
     worlds, teller = Worlds(*laws, plan.horizon), Teller(laws[0])
     held = sorted(unpack(shard), key=_order)
     for _, group in groupby(held, key=lambda one: one.root):
