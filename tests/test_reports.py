@@ -261,10 +261,21 @@ def test_decisions_that_did_not_come_out_the_same_are_told(tmp_path):
     folder = make_results(tmp_path / "r", 30)
     summary = results.read_summary(folder)
     summary["counts"]["not_reproduced"] = 2
-    summary["not_reproduced"] = [{"position": 7, "document": "CEB621", "key": "ORDER7|X", "stored": "a", "again": "b"}]
+    summary["not_reproduced"] = [{"position": 7, "document": "CEB621", "event": "x", "key": "ORDER7|X",
+                                  "stored": "closed", "again": "refused"}]
     results.write_summary(folder, summary)
     said = " ".join(read(whatif.write_report(folder).read_text(encoding="utf-8")).text)
     assert "2 of 120 stored decisions did not come out the same" in said and "ORDER7|X" in said
+
+
+def test_signatures_that_were_not_weighed_are_told(tmp_path):
+    folder = make_results(tmp_path / "r", 30)
+    told = "no certificates to trust were given"
+    assert told not in whatif.write_report(folder).read_text(encoding="utf-8")
+    summary = results.read_summary(folder)
+    summary["meta"]["unweighed"] = True
+    results.write_summary(folder, summary)
+    assert told in whatif.write_report(folder).read_text(encoding="utf-8")
 
 
 def test_what_companies_write_cannot_break_the_page(tmp_path):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 import yaml
 
+from cebport import cli
 from cebport.faults import SettingsError
 from cebport.policy.overlay import WhatIf
 from cebport.reports import whatif
@@ -85,6 +87,55 @@ def test_a_bad_study_is_told_with_its_file(tmp_path, before, after, says):
 def test_a_folder_without_a_study(tmp_path):
     with pytest.raises(SettingsError, match=r"study\.yaml"):
         studies.read_study(tmp_path)
+
+
+@pytest.fixture
+def small(tmp_path) -> Path:
+    """The study of parks with so few parcels that it is quick, and a folder beside it."""
+    folder = tmp_path / "study"
+    folder.mkdir()
+    for path in (STUDIES / "one-park-or-four").iterdir():
+        text = path.read_text(encoding="utf-8").replace("parcels: 1600", "parcels: 24")
+        (folder / path.name).write_text(text, encoding="utf-8")
+    return folder
+
+
+def test_the_command_tells_a_study_as_json(small, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert cli.run(["whatif", "--study", str(small), "--report", str(out), "--json"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert len(lines) == 1 and lines[0]["parcels"] == 24 and lines[0]["not_reproduced"] == 0
+    assert {"decisions", "same", "different"} <= set(lines[0])
+    assert all(finding["seen"] for finding in lines[0]["findings"])
+    assert Path(lines[0]["report"]).is_file()
+    assert cli.run(["whatif", "--study", str(small), "--report", str(out), "--json"]) == 2, "what is there is kept"
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_finding_that_is_not_seen_answers_no(small, tmp_path, capsys, language):
+    path = small / studies.STUDY
+    path.write_text(path.read_text(encoding="utf-8").replace("moves: down", "moves: up"), encoding="utf-8")
+    code = cli.run(["--lang", language, "whatif", "--study", str(small), "--report", str(tmp_path / "out")])
+    said = capsys.readouterr().out
+    assert code == 1
+    assert {"zh": "没看到  税款减少", "en": "not seen  less tax"}[language] in said
+    assert {"zh": "看到  9610 不变", "en": "seen      mode 9610 does not change"}[language] in said
+
+
+@pytest.mark.parametrize("arguments", [
+    ["--report", "out"], ["--study", "none", "--report", "out"], ["--study", "study"],
+    ["--study", "study", "--report", "out", "--overlay", "study/one-park.yaml"],
+    ["--study", "study", "--report", "out", "--parcels", "99999999"]])
+def test_wrong_use(small, tmp_path, monkeypatch, capsys, arguments):
+    monkeypatch.chdir(tmp_path)
+    assert cli.run(["whatif", *arguments]) == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_broken_study_is_bad_input(small, tmp_path, capsys):
+    (small / studies.STUDY).write_text("title: x", encoding="utf-8")
+    assert cli.run(["whatif", "--study", str(small), "--report", str(tmp_path / "out")]) == 1
+    assert studies.STUDY in capsys.readouterr().err
 
 
 def test_every_word_is_in_both_languages():

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def study_told(folder: Path, out: Path, *, parcels: int | None, workers: int, engine: str, as_json: bool) -> int:
-    """Run the study of a folder into ``out`` and tell it; NO where something that should be seen is not.
+    """Run the study of a folder into ``out`` and tell it; NO where what should be seen is not, or the replay not exact.
 
     Raises UsageError for an ``out`` that holds something, SettingsError for a study that is none.
     """
@@ -33,7 +33,7 @@ def study_told(folder: Path, out: Path, *, parcels: int | None, workers: int, en
     try:
         for answer in studies.run(folder, out, parcels=parcels, workers=workers, engine=engine,
                                   language=screen.language()):
-            holds &= all(one.holds for one in answer.seen)
+            holds &= answer.exact and all(one.holds for one in answer.seen)
             if as_json:
                 screen.emit(as_answer(folder, study, answer))
             else:

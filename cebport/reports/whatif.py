@@ -165,13 +165,14 @@ def _exact(found: Findings) -> Html:
             f"重演精确：按现行规则重判 {counts['decisions']:,} 个已存决定，逐字节相同。",
             f"The replay is exact: today's law gives all {counts['decisions']:,} stored decisions again, byte for "
             "byte."), tone="good")
-    rows = [[str(row.get("position", "")), str(row.get("document", "")), str(row.get("key", ""))]
+    rows = [[f"{row['position']}/{row['document']}", str(row["key"]), str(row["stored"]), str(row["again"])]
             for row in found.summary["not_reproduced"][:ROWS_MAX]]
     return page.note(
         Words(f"有 {missed:,} 个已存决定按现行规则重判不出来（共 {counts['decisions']:,} 个）；以下对比须打折扣。",
               f"{missed:,} of {counts['decisions']:,} stored decisions did not come out the same under today's law; "
               "weigh what follows accordingly."),
-        page.table([Words("位置", "position"), Words("单证", "document"), Words("关键字", "key")], rows), tone="bad")
+        page.table([Words("位置", "position"), Words("关键字", "key"), Words("已存", "stored"),
+                    Words("重判", "again")], rows), tone="bad")
 
 
 def _supposed(found: Findings) -> Html:
@@ -186,7 +187,12 @@ def _supposed(found: Findings) -> Html:
         asked.append(Words(f"全部改按 {meta['law_of']} 的规则", f"all under the law of {meta['law_of']}"))
     shown = page.table(head, rows[:ROWS_MAX]) if rows else page.note(Words("两边规则相同。", "Both laws are the same."))
     rest = page.fold(_rest_words(len(rows) - ROWS_MAX), page.table(head, rows[ROWS_MAX:])) if rows[ROWS_MAX:] else None
-    return page.section(Words("改了什么", "What is supposed"), page.bullets(asked) if asked else None, shown, rest)
+    unweighed = page.note(Words(
+        "假设的规则改动了签名规定，但没有给出信任的证书：签名没有重新衡量。",
+        "The law supposed weighs signatures otherwise, but no certificates to trust were given: they were not weighed "
+        "again."), tone="bad") if meta.get("unweighed") else None
+    return page.section(Words("改了什么", "What is supposed"), page.bullets(asked) if asked else None, unweighed, shown,
+                        rest)
 
 
 def _topic(topics: Mapping[str, Topic], name: str) -> Html:

@@ -93,10 +93,12 @@ class Seen(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """One overlay of a study: its result folder with the report in it, and every finding."""
+    """One overlay of a study: its result folder with the report in it, whether every stored decision came out again,
+    and every finding."""
 
     overlay: str
     folder: Path
+    exact: bool
     seen: tuple[Seen, ...]
 
 
@@ -148,12 +150,12 @@ def run(folder: Path, out: Path, *, parcels: int | None = None, workers: int = 1
         answer = out / Path(supposed.file).stem
         plan = Plan(store=settings.store, overlay=str(folder / supposed.file), profile=settings.profile,
                     trust=settings.trust)
-        replay(plan, report=answer, engine=engine, workers=workers)
+        counts = replay(plan, report=answer, engine=engine, workers=workers).counts
         found = tuple(seen(Findings.read(answer), supposed.findings))
         told = tuple((Words(one.finding.zh, one.finding.en), one.pair, one.holds) for one in found)
         head = whatif.Study(study.title.words, study.question.words, study.expected.words, told)
         whatif.write_report(answer, head, language=language)
-        yield Answer(supposed.file, answer, found)
+        yield Answer(supposed.file, answer, counts["not_reproduced"] == 0, found)
 
 
 def seen(found: Findings, expected: tuple[Finding, ...]) -> Iterator[Seen]:
