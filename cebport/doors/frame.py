@@ -457,7 +457,7 @@ def _refused(wrong: faults.CebportError) -> int:
 
 
 EXTRAS = {"zstandard": "server", "alembic": "server", "sqlalchemy": "server", "psycopg": "postgres", "pkcs11": "pkcs11",
-          "openpyxl": "tables"}
+          "openpyxl": "tables", "matplotlib": "report", "duckdb": "report", "pyarrow": "report"}
 
 
 def _package_missing(wrong: ModuleNotFoundError) -> int:
