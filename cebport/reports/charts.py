@@ -35,7 +35,8 @@ FONTS = "system-ui, -apple-system, 'Segoe UI', 'PingFang SC', 'Microsoft YaHei',
 WIDTH_INCHES = 5.4
 SIZE, SMALL = 12.0, 11.0
 """Points of text; a chart is 389 points wide, so that on a phone letters keep their size."""
-LABEL_CHARS_MAX = 26
+LABEL_CHARS_MAX, FIGURE_INCHES = 26, 0.1
+"""How long a label may be; how wide a figure of a number is."""
 
 
 class Series(NamedTuple):
@@ -65,6 +66,9 @@ def bars(title: Words, labels: Sequence[Words | str], series: Sequence[Series], 
     high = max((float(value) for row in series for value in row.values if value is not None), default=0) or 1.0
     low = min((float(value) for row in series for value in row.values if value is not None), default=0)
     count, thick = len(series), 0.78 / max(1, len(series))
+    longest = max((len(shown(value, unit)) for row in series for value in row.values), default=1)
+    left = _room(labels)
+    free = max(0.3, 0.96 - longest * FIGURE_INCHES / (WIDTH_INCHES - left - 0.25))
     height = 0.55 + 0.3 * (count > 1) + len(labels) * (0.16 + 0.22 * count)
 
     def draw(axes: Axes, lang: str) -> None:
@@ -76,13 +80,13 @@ def bars(title: Words, labels: Sequence[Words | str], series: Sequence[Series], 
                 axes.text(max(width, 0) + high * 0.015, y, shown(value, unit), va="center", fontsize=SMALL, color=INK)
         axes.set_yticks(range(len(labels)), [short(label, lang) for label in labels])
         axes.set_ylim(len(labels) - 0.4, -0.6)
-        axes.set_xlim(min(low, 0), high * 1.22)
+        axes.set_xlim(min(low, 0), high / free)
         axes.xaxis.set_visible(False)
         axes.spines[:].set_visible(False)
         axes.axvline(0, color=DIM, linewidth=0.8)
         axes.tick_params(axis="y", length=0)
 
-    return _drawn(title, height, draw, left=_room(labels), names=[row.name for row in series])
+    return _drawn(title, height, draw, left=left, names=[row.name for row in series])
 
 
 def stacked(title: Words, labels: Sequence[Words | str], series: Sequence[Series],

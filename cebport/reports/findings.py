@@ -152,7 +152,7 @@ class Findings:
         if dimension == "place":
             return spoken(self.summary["places"], key) if key else Words("未定", "not known yet")
         if dimension == "reason":
-            return spoken(self.summary["rules"], key) if short else self.rule_words(key)
+            return _begun(spoken(self.summary["rules"], key)) if short else self.rule_words(key)
         if dimension == "mode" and (found := codes.rows("tradeMode").get(key)):
             return Words(f"{key} {found[-1].zh}", f"{key} {found[-1].en}")
         return Words(key, key) if key else Words("未定", "not known yet")
@@ -169,6 +169,11 @@ def spoken(table: Mapping[str, Mapping[str, str]], key: str) -> Words:
     """The words of a key in a table of the summary, or the key itself; what stands for a value becomes …"""
     held = table.get(key)
     return Words(*(VALUE.sub("…", held[lang]) for lang in ("zh", "en"))) if held else Words(key, key)
+
+
+def _begun(words: Words) -> Words:
+    """What a sentence begins with, before its values."""
+    return Words(*(re.split(r"\s*[（(：:,，]", text)[0] or text for text in words))
 
 
 VALUE = re.compile(r"\{\w+\}")

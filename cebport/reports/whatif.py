@@ -259,7 +259,10 @@ def _rest(found: Findings) -> Html:
 
 
 def _split_chart(found: Findings, dimension: str, metric: str, title: Words) -> list[Html]:
-    keys = found.keys(dimension, (metric,))[:BARS_MAX]
+    keys = found.keys(dimension, (metric,))
+    if dimension == "reason":
+        keys = [key for key in keys if found.figure(metric, dimension, key).difference] or keys
+    keys = keys[:BARS_MAX]
     if len(keys) < (1 if dimension == "reason" else 2):
         return []
     rows = [found.figure(metric, dimension, key) for key in keys]
