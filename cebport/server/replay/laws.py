@@ -105,30 +105,37 @@ def differing(a: Law, b: Law, days: Iterable[date], places: Iterable[str]) -> li
 
 
 class Compare:
-    """Whether both laws say the same, to the last word, on a day at a place; asked once each."""
+    """On what both laws differ, in value or in the text that it rests on, on a day at a place; asked once each."""
 
     def __init__(self, a: Law, b: Law) -> None:
         self._a, self._b = a, b
         self._all = a.policy is b.policy and a.profile == b.profile
-        self._known: dict[tuple[date, str], bool] = {}
+        self._known: dict[tuple[date, str], frozenset[str]] = {}
 
     def same(self, day: date, place: str) -> bool:
-        """Values, and the texts they rest on."""
-        if self._all:
-            return True
+        """Whether both laws say the same there, to the last word."""
+        return self._all or not self.differing(day, place)
+
+    def differing(self, day: date, place: str) -> frozenset[str]:
+        """The topics; beside them "practice" where any of its topics is among them, "positive_list." likewise."""
         known = self._known.get((day, place))
         if known is None:
-            known = self._known[day, place] = self._same(day, place)
+            known = self._known[day, place] = frozenset() if self._all else self._differing(day, place)
         return known
 
-    def _same(self, day: date, place: str) -> bool:
+    def _differing(self, day: date, place: str) -> frozenset[str]:
         left, right = self._a.at(day, place), self._b.at(day, place)
-        if (left.place, left.profile) != (right.place, right.profile):
-            return False
         rows, others = left.rows(), right.rows()
-        if rows.keys() != others.keys():
-            return False
-        return all(self._text(left, topic) == self._text(right, topic) for topic in rows)
+        made = {topic for topic in rows.keys() | others.keys()
+                if topic not in rows or topic not in others or self._text(left, topic) != self._text(right, topic)}
+        for family in ("practice.", "positive_list.", "trust.", "dialect."):
+            if any(topic.startswith(family) for topic in made):
+                made |= {family, family.rstrip(".")}
+        if left.practice is not right.practice and left.practice != right.practice:
+            made.add("practice")
+        if left.place != right.place or left.profile != right.profile:
+            made |= rows.keys() | others.keys() | {"practice", "positive_list.", "tariff.edition"}
+        return frozenset(made)
 
     @staticmethod
     def _text(view: Any, topic: str) -> tuple[Any, ...]:

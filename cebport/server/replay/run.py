@@ -74,9 +74,9 @@ def decide_shard(plan: Plan, shard: bytes) -> Told:
     held = sorted(unpack(shard), key=_order)
     for _, group in groupby(held, key=lambda one: one.root):
         teller.tell(worlds.play([one.item for one in group]))
-    teller.told.counts = worlds.counts.as_dict()
-    teller.told.missed = worlds.missed
-    return teller.told
+    told = teller.finish()
+    told.counts, told.missed = worlds.counts.as_dict(), worlds.missed
+    return told
 
 
 def _order(one: Rooted) -> tuple[int, int, int]:

@@ -83,6 +83,10 @@ class Teller:
     def __init__(self, law: Law) -> None:
         self.law = law
         self.told = Told()
+        self._cells: dict[tuple[str, str, date | None], list[int]] = {}
+        self._goods: dict[str, list[int]] = {}
+        self._guarantors: dict[str, list[int]] = {}
+        self._buyers = [0, 0, 0, 0]
 
     def tell(self, played: Played) -> None:
         """One component more."""
@@ -90,18 +94,20 @@ class Teller:
         told = self.told
         told.accounts.extend(played.accounts)
         cases = a.work.cases if a is b else {**b.work.cases, **a.work.cases}
-        held: dict[tuple[str, int], list[int]] = {}
+        held: dict[tuple[bytes, int], list[int]] = {}
         for key in sorted(cases):
             self._parcel(key, played, held)
-        for side, at in ((a, 0), (b, 1)):
-            for (buyer, year), amount in side.work.quota.items():
-                held.setdefault((buyer.hex(), year), [0, 0, 0, 0])[at] = amount
-        for (buyer, year), (held_a, held_b, over_a, over_b) in sorted(held.items()):
-            told.buyers.append((buyer, year, money(held_a), money(held_b), over_a, over_b))
-            self._add(("buyers", "all", ""), 1, 1, 0)
-            self._add(("buyers_at_limit", "all", ""), over_a > 0, over_b > 0, (over_a > 0) != (over_b > 0))
+        quota_a, quota_b = a.work.quota, b.work.quota
+        for (buyer, year), (over_a, over_b) in sorted(held.items()):
+            told.buyers.append((buyer.hex(), year, money(quota_a.get((buyer, year), 0)),
+                                money(quota_b.get((buyer, year), 0)), over_a, over_b))
+            buyers = self._buyers
+            buyers[0] += 1
+            buyers[1] += over_a > 0
+            buyers[2] += over_b > 0
+            buyers[3] += (over_a > 0) != (over_b > 0)
 
-    def _parcel(self, key: str, played: Played, held: dict[tuple[str, int], list[int]]) -> None:
+    def _parcel(self, key: str, played: Played, held: dict[tuple[bytes, int], list[int]]) -> None:
         a, b = played.a, played.b
         left, right = a.work.cases.get(key), b.work.cases.get(key)
         if (left or right) is None:
@@ -123,10 +129,9 @@ class Teller:
             office, mode, guarantor = inventory.customsCode, inventory.tradeMode, inventory.assureCode
             place = self._place(day, office)
             value, goods, buyer = _value_and_goods(inventory), _goods(inventory), inventory.buyerIdNumber.hash.hex()
-            if one.over or other.over:
-                counted = held.setdefault((buyer, day.year), [0, 0, 0, 0])
-                counted[2] += one.over
-                counted[3] += other.over
+            counted = held.setdefault((inventory.buyerIdNumber.hash, day.year), [0, 0])
+            counted[0] += one.over
+            counted[1] += other.over
         self.told.parcels.append((
             first.orderNo, first.ebpCode, place, office, mode, day, one.state, other.state, one.rules, other.rules,
             one.notes, other.notes, value, one.duty, one.vat, one.consumption, other.duty, other.vat,
@@ -134,7 +139,7 @@ class Teller:
             _hours(one), _hours(other), changed))
         self.told.rules.update(one.rules, one.notes, other.rules, other.notes)
         self.told.places.add(place)
-        self._sum(one, other, changed, _splits(place, mode, day, goods), value, guarantor, (left, right))
+        self._sum(one, other, changed, (place, mode, day), goods, value, guarantor, (left, right))
         if changed:
             self.told.differences.append((
                 first.orderNo, first.ebpCode, one.state, other.state, assumed, *_why(key, one, a),
@@ -145,69 +150,124 @@ class Teller:
 
     # sums ----------------------------------------------------------------------------------------------
 
-    def _add(self, key: Key, a: int, b: int, changed: int) -> None:
-        held = self.told.sums.get(key)
-        if held is None:
-            held = self.told.sums[key] = [0, 0, 0]
-        held[0] += a
-        held[1] += b
-        held[2] += changed
-
-    def _sum(self, one: _Half, other: _Half, changed: bool, splits: list[tuple[str, str]], value: Decimal | None,
-             guarantor: str, cases: tuple[Case | None, Case | None]) -> None:
-        a, b = _figures(one, value), _figures(other, value)
-        for metric in a.keys() | b.keys():
-            left, right = a.get(metric, 0), b.get(metric, 0)
-            if left or right:
-                for dimension, key in splits:
-                    if dimension != "goods" or metric not in TAXES:
-                        self._add((metric, dimension, key), left, right, changed)
-                if metric in TAXES and guarantor:
-                    self._add((metric, "guarantor", guarantor), left, right, changed)
+    def _sum(self, one: _Half, other: _Half, changed: bool, where: tuple[str, str, date | None], goods: list[str],
+             value: Decimal | None, guarantor: str, cases: tuple[Case | None, Case | None]) -> None:
+        a = _figures(one, value)
+        b = a if one is other else _figures(other, value)
+        cell = self._cells.get(where)
+        if cell is None:
+            cell = self._cells[where] = [0] * (3 * WIDTH)
+        _into(cell, a, b, changed)
+        if goods:
+            whole = (len(a) and a[-1][0] >= FIRST_TAX) or (len(b) and b[-1][0] >= FIRST_TAX)
+            plain_a = [pair for pair in a if pair[0] < FIRST_TAX] if whole else a
+            plain_b = plain_a if b is a else [pair for pair in b if pair[0] < FIRST_TAX]
+            for code in goods:
+                _into(self._cell(self._goods, code), plain_a, plain_b, changed)
+            if whole:
+                self._taxes(a, b, changed, guarantor, cases)
         if one.rules or other.rules:
-            for metric in ("refused", "waiting"):
-                said = [half.rules if half.state == metric else () for half in (one, other)]
-                for rule in dict.fromkeys((*said[0], *said[1])):
-                    self._add((metric, "reason", rule), rule in said[0], rule in said[1], changed)
-        lines: dict[str, list[int]] = {}
+            self._reasons(one, other, changed)
+
+    @staticmethod
+    def _cell(cells: dict[str, list[int]], key: str) -> list[int]:
+        held = cells.get(key)
+        if held is None:
+            held = cells[key] = [0] * (3 * WIDTH)
+        return held
+
+    def _taxes(self, a: Pairs, b: Pairs, changed: bool, guarantor: str,
+               cases: tuple[Case | None, Case | None]) -> None:
+        """Taxes by the line of goods that bears them, and by who guarantees them."""
+        tax_a = [pair for pair in a if pair[0] >= FIRST_TAX]
+        tax_b = tax_a if b is a else [pair for pair in b if pair[0] >= FIRST_TAX]
+        _into(self._cell(self._guarantors, guarantor), tax_a, tax_b, changed)
+        lines: dict[str, tuple[dict[int, int], dict[int, int]]] = {}
         for at, case in enumerate(cases):
             for code, taxes in _taxes_by_goods(case):
-                held = lines.setdefault(code, [0] * 8)
-                for number, amount in enumerate(taxes):
-                    held[at * 4 + number] += amount
-        for code, amounts in lines.items():
-            for number, metric in enumerate(TAXES):
-                if amounts[number] or amounts[4 + number]:
-                    self._add((metric, "goods", code), amounts[number], amounts[4 + number], changed)
+                held = lines.setdefault(code, ({}, {}))[at]
+                for number, amount in enumerate(taxes, FIRST_TAX):
+                    if amount:
+                        held[number] = held.get(number, 0) + amount
+        for code, (left, right) in lines.items():
+            _into(self._cell(self._goods, code), list(left.items()), list(right.items()), changed)
+
+    def _reasons(self, one: _Half, other: _Half, changed: bool) -> None:
+        for metric in ("refused", "waiting"):
+            left, right = [half.rules if half.state == metric else () for half in (one, other)]
+            for rule in dict.fromkeys((*left, *right)):
+                held = self.told.sums.setdefault((metric, "reason", rule), [0, 0, 0])
+                held[0] += rule in left
+                held[1] += rule in right
+                held[2] += changed
+
+    def finish(self) -> Told:
+        """What was told, its sums by metric, dimension and key."""
+        sums = self.told.sums
+        for (place, mode, day), cell in self._cells.items():
+            keys = [("all", "")]
+            if place:
+                keys += [("place", place), ("mode", mode), ("day", str(day))]
+            _spread(sums, cell, keys)
+        for dimension, cells in (("goods", self._goods), ("guarantor", self._guarantors)):
+            for key, cell in cells.items():
+                _spread(sums, cell, [(dimension, key)])
+        count, left, right, moved = self._buyers
+        if count:
+            sums["buyers", "all", ""] = [count, count, 0]
+            sums["buyers_at_limit", "all", ""] = [left, right, moved]
+        return self.told
 
 
-TAXES = ("duty", "vat", "consumption", "tax")
+FIGURES = ("parcels", "released", "refused", "waiting", "cancelled", "returned", "full_tax", "value", HOURS, HELD,
+           "duty", "vat", "consumption", "tax")
+"""The figures of one parcel, by number; taxes stand last."""
+NUMBER = {name: number for number, name in enumerate(FIGURES)}
+WIDTH, FIRST_TAX = len(FIGURES), NUMBER["duty"]
+Pairs = list[tuple[int, int]]
+"""(number of the figure, whole number), those that are not 0, in order."""
 
 
-def _figures(half: _Half, value: Decimal | None) -> dict[str, int]:
-    """Every figure of one parcel in one world, as a whole number."""
+def _into(cell: list[int], a: Pairs, b: Pairs, changed: bool) -> None:
+    """Add one parcel to a cell: world a, world b, and how many parcels moved that have the figure in either."""
+    for number, amount in a:
+        cell[number] += amount
+    for number, amount in b:
+        cell[WIDTH + number] += amount
+    if changed:
+        for number in {number for number, _ in (*a, *b)}:
+            cell[2 * WIDTH + number] += 1
+
+
+def _spread(sums: dict[Key, list[int]], cell: list[int], keys: list[tuple[str, str]]) -> None:
+    for number, metric in enumerate(FIGURES):
+        values = cell[number], cell[WIDTH + number], cell[2 * WIDTH + number]
+        if any(values):
+            for dimension, key in keys:
+                held = sums.setdefault((metric, dimension, key), [0, 0, 0])
+                for at, value in enumerate(values):
+                    held[at] += value
+
+
+STATE_NUMBERS = {**dict.fromkeys(RELEASED_STATES, NUMBER["released"]),
+                 **{state: NUMBER[state] for state in ("refused", "waiting", "cancelled", "returned")}}
+
+
+def _figures(half: _Half, value: Decimal | None) -> Pairs:
+    """Every figure of one parcel in one world, as whole numbers."""
     state = half.state
     if state == ABSENT:
-        return {}
-    is_released = state in RELEASED_STATES
-    made = {"parcels": 1, "released" if is_released else state: 1}
+        return []
+    made = [(0, 1), (STATE_NUMBERS[state], 1)]
     if FULL_TAX in half.notes:
-        made["full_tax"] = 1
-    if is_released and value is not None:
-        made["value"] = fen_of(value)
+        made.append((NUMBER["full_tax"], 1))
+    if state in RELEASED_STATES and value is not None:
+        made.append((NUMBER["value"], fen_of(value)))
     if half.hours_ms is not None:
-        made[HOURS], made[HELD] = half.hours_ms, 1
+        made += [(NUMBER[HOURS], half.hours_ms), (NUMBER[HELD], 1)]
     if half.duty or half.vat or half.consumption:
-        duty, vat, consumption = fen_of(half.duty), fen_of(half.vat), fen_of(half.consumption)
-        made.update(duty=duty, vat=vat, consumption=consumption, tax=duty + vat + consumption)
-    return made
-
-
-def _splits(place: str, mode: str, day: date | None, goods: list[str]) -> list[tuple[str, str]]:
-    made = [("all", "")]
-    if place:
-        made += [("place", place), ("mode", mode), ("day", str(day))]
-        made += [("goods", code) for code in goods]
+        taxes = fen_of(half.duty), fen_of(half.vat), fen_of(half.consumption)
+        made += [(number, amount) for number, amount in enumerate((*taxes, sum(taxes)), FIRST_TAX) if amount]
     return made
 
 
