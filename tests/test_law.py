@@ -220,11 +220,12 @@ def test_the_days_of_a_row_are_those_on_which_it_holds_there(name):
     ("practice.MATCH-INVENTORY-ADDRESS", "hangzhou", [(None, None, "warning")]),
 ])  # fmt: skip
 def test_history(call, topic, place, told):
-    code, out, _ = call("policy", "history", topic, "--place", place, "--json")
+    asked = ("policy", "history", topic, "--place", place, "--known", "2026-11-24")
+    code, out, _ = call(*asked, "--json")
     found = answers(out, "policy_history")
     assert code == 0
     assert [(each["row"]["since"], each["row"]["until"], each["row"]["value"]) for each in found] == told
-    shown = call("policy", "history", topic, "--place", place)[1]
+    shown = call(*asked)[1]
     for since, until, _ in told:
         assert (since or "") in shown and (until or "") in shown
     assert shown.count("→") == 1, "what holds today is marked"

@@ -253,7 +253,8 @@ def picture(policy: Policy) -> str:
     """The whole picture as SVG: panels below each other on one axis of years."""
     drawn = panels(policy)
     named = [row.since for row in policy.rows() if row.topic.startswith("mode.") and row.since]
-    first, last = date(min(named).year - 1, 1, 1), date(max(row.recorded_at for row in policy.rows()).year + 1, 1, 1)
+    latest = max(max(row.recorded_at, row.since or row.recorded_at) for row in policy.rows())
+    first, last = date(min(named).year - 1, 1, 1), date(latest.year + 1, 1, 1)
     height = TOP + len(drawn) * (PANEL + GAP) + 10
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-family="{FONT}" font-size="12">',
              f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>',
