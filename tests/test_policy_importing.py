@@ -386,6 +386,26 @@ def test_an_instrument_that_the_tables_lack(tmp_path: Path, instrument: str) -> 
     assert view["positive_list.edition"]["edition"] == "2027: 'new' #1"
 
 
+CELLS = ["", "04051000", "x", "税号", "品名", "1", "注：", "仅限", "ex", "²"]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.one_of(st.binary(max_size=300), st.text(max_size=300).map(str.encode),
+                 st.text(max_size=120).map(lambda text: ("税号,品名,备注\n04051000,黄油,\n" + text).encode()),
+                 st.lists(st.lists(st.sampled_from(CELLS), max_size=5), max_size=8).map(
+                     lambda rows: "\n".join(map(",".join, rows)).encode())))
+def test_no_bytes_break_it(tmp_path_factory: pytest.TempPathFactory, raw: bytes) -> None:
+    folder = tmp_path_factory.mktemp("raw")
+    (folder / "x").write_bytes(raw)
+    for kind in importing.KINDS:
+        try:
+            done = bring(folder / "x", kind)
+        except PolicyError as error:
+            assert error.faults
+        else:
+            assert done.rows == len(done.written.read_text(encoding="utf-8").splitlines()) - 1
+
+
 def test_words_of_every_fault() -> None:
     source = Path(importing.__file__).read_text(encoding="utf-8") + Path(sheets.__file__).read_text(encoding="utf-8")
     for code, entry in importing.catalog().items():

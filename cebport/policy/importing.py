@@ -230,7 +230,7 @@ class _Reading:
         """Every row that was read, by its code."""
         return [self._taken[code].cells for code in sorted(self._taken)]
 
-    def fault(self, code: str, path: str, **values: object) -> None:
+    def fault(self, code: str, path: str, **values: Any) -> None:
         """Note what is wrong at ``path``."""
         made = fault_of(catalog(), code, path=path, **values)
         self.errors += made.severity == ERROR

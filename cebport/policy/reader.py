@@ -63,10 +63,8 @@ class Refused(Exception):
 
 def _said(code: str, path: str, values: dict[str, Any]) -> Fault:
     """The fault of a mistake; a value that is Words stands in each language's sentence in its own."""
-    zh, en = (
-        {name: value.at(lang) if isinstance(value, Words) else value for name, value in values.items()}
-        for lang in ("zh", "en")
-    )
+    zh: dict[str, Any] = {name: said.zh if isinstance(said, Words) else said for name, said in values.items()}
+    en: dict[str, Any] = {name: said.en if isinstance(said, Words) else said for name, said in values.items()}
     made = fault_of(catalog(), code, path=path, **en)
     if zh == en:
         return made
