@@ -112,10 +112,10 @@ COMMANDS: dict[str, Words] = {
     ),
     "tax": W(
         "试算税款。\n\n文件是 JSON（日期、地点、监管方式、运费、保费、年度已用额度、商品行，写法见 docs/how-to/tax.md）或 CEB621 清单报文；"
-        "- 表示标准输入。逐步列出限值、完税价格、关税、消费税、增值税（2016-04-08 以前为行邮税）及其依据。超过限值而不得进口时退出码为 1。",
+        "- 表示标准输入。逐步列出限值、完税价格、关税、消费税、增值税（旧制为行邮税）及其依据。超过限值而不得进口时退出码为 1。",
         "Reckon the tax of goods before they come.\n\nFILE is JSON (day, place, mode, freight, insurance, what the buyer's year "
         "holds, lines; see docs/how-to/tax.md) or a CEB621 message; - is standard input. Tells limits, dutiable value, duty, "
-        "consumption tax and VAT (before 2016-04-08 the postal tax) step by step with their sources. Exit code 1 where the "
+        "consumption tax and VAT (in earlier days the postal tax) step by step with their sources. Exit code 1 where the "
         "limits keep the goods out.",
     ),
     "cases": W(
