@@ -234,7 +234,7 @@ def day(node: Any) -> date:
         "CEB-LAW-010",
         line_of(node),
         found=shown(value),
-        expected=Words("年-月-日，如 2016-04-08", "YYYY-MM-DD"),
+        expected=Words("年-月-日（YYYY-MM-DD）", "YYYY-MM-DD"),
     )
 
 
