@@ -221,10 +221,11 @@ def faults_page() -> str:
 def policy_page() -> str:
     """Every topic of the law and every row, with the instrument it rests on."""
     from cebport.policy import Policy
+    from cebport.policy.schema import CONFIDENCE
 
     policy = Policy.load()
-    parts = ["Confidence: S official text, V verified, R seen on a receipt, a number of sources, L law from memory, "
-             "M memory, K our inference.\n", "## Topics 主题\n"]
+    marks = "; ".join(f"{mark} {words.zh} {words.en}" for mark, words in CONFIDENCE.items())
+    parts = [f"Confidence 可信程度: {marks}.\n", "## Topics 主题\n"]
     parts.append(table(["topic", "type", "for", "unit", "中文", "English"],
                        [(name, topic.type, topic.axis, topic.unit, topic.zh, topic.en)
                         for name, topic in policy.topics.items()]))
