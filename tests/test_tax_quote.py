@@ -149,6 +149,8 @@ def test_the_postal_tax_has_its_band() -> None:
     waived = tax(asked((BAG, "500"), on="2016-04-07"))
     assert (waived["total"], waived["waived"]) == ("0.00", "50.00")
     assert "postal_tax" not in tax(asked((BAG, "500"), on="2016-04-08"))
+    dear = tax(asked((BAG, "1000.01"), on="2016-04-07"))
+    assert dear["inside_limits"] and any("cannot be divided" in step["en"] for step in dear["steps"])
     given = tax(asked((BAG, "600"), on="2016-04-07") | {"lines": [
         {"gcode": BAG, "qty": "1", "total_price": "600", "rates": {"band": "C"}}]})
     assert (given["total"], given["band"]) == ("180.00", "C")

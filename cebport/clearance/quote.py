@@ -279,6 +279,8 @@ class _Quoting:
                 continue
             self._from(topic)
             total = treated.value + used
+            if name == "year" and not self.postal:
+                self._from("tax.limit_year_period")
             self._step(name, 1, limit=money(limit), value=money(treated.value), used=money(used), sum=money(total),
                        sign="≤" if total <= limit else ">")
         over = {tax.INSIDE: "inside", tax.REFUSE: "over_refused"}.get(treated.action, "over_full")
@@ -287,6 +289,8 @@ class _Quoting:
             self._from("tax.over_limit")
             if over == "over_full" and treated.rule == "LAW-LIMIT-SINGLE" and one_item:
                 over = "over_full" if view["tax.over_limit"]["single_other"] != tax.REFUSE else "over_one_item"
+        if self.postal and over == "inside" and treated.limit and treated.value > treated.limit:
+            over = "inside_one_article"
         self._step(over, 1)
         if treated.action != tax.REFUSE:
             after = self._year_after(treated)
