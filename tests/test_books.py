@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from world import PLAIN, Port, item, papers, rows, value_papers
 
 from cebport.clearance import books
-from cebport.clearance.parts import Bill, BillLine, Hold, Posting
+from cebport.clearance.parts import Bill, BillLine, GoodsHold, Hold, Posting
 
 BUYER = bytes(range(16))
 HOLD = Hold(BUYER, 2026, 300_00)
@@ -45,10 +45,16 @@ def test_a_hold_takes_of_the_year() -> None:
 
 
 def test_what_comes_back_is_at_most_what_is_held() -> None:
-    assert books.restore_postings("T1", HOLD, 100_00) == (Posting("T1", 0, "quota_back", ACCOUNT, -100_00),)
+    left = Hold(BUYER, 2026, 200_00)
+    assert books.restore_postings("T1", HOLD, left) == (Posting("T1", 0, "quota_back", ACCOUNT, -100_00),)
     for amount in (300_01, -1):
         with pytest.raises(AssertionError, match="restores"):
-            books.restore_postings("T1", HOLD, amount)
+            books.restore_postings("T1", HOLD, Hold(BUYER, 2026, amount))
+    with_goods = Hold(BUYER, 2026, 0, (GoodsHold("10063020", b"a" * 16, 500, "035"),))
+    account = f"quota/2026/{(b'a' * 16).hex()}"
+    assert books.hold_postings("I1", with_goods) == (Posting("I1", 1, "quantity", account, 500),)
+    assert books.restore_postings("T1", with_goods, Hold(BUYER, 2026, 0)) == (
+        Posting("T1", 1, "quantity_back", account, -500),)
 
 
 def test_a_bill_posts_each_line_and_tax_and_voids_the_same() -> None:
@@ -98,7 +104,7 @@ def test_a_parcel_taxed_in_full_before_2019_takes_nothing_of_the_year() -> None:
     port = Port(at="2018-06-01T09:00:00")
     made = value_papers("2000.01", at="2018-06-01T08:59:00")
     port.send(*made.four())
-    assert port.case(made).hold is None and not port.quota
+    assert port.case(made).hold.full and port.case(made).hold.amount_fen == 0 and not port.quota
     assert {kind for kind, _ in posted(port)} == {"duty", "vat"}
     port.send(port.give_back(made))
     assert port.case(made).state == "returned" and sum(port.posted("tax/").values()) == 0

@@ -298,7 +298,7 @@ LISTS = [
     (False, "bonded_only", "9610", "refused", ("LAW-LIST-REMARK", "error")),
     (True, "exclude", "9610", "closed", ("LAW-LIST-REMARK", "info")),
     (True, "only_goods", "1210", "closed", ("LAW-LIST-REMARK", "info")),
-    (True, "person_year_quantity", "9610", "closed", ("LAW-LIST-REMARK", "info")),
+    (True, "person_year_quantity", "9610", "closed", None),
 ]
 
 
@@ -323,6 +323,89 @@ def test_positive_list(
     port.send(*made.four())
     assert port.case(made).state == state
     assert [(r.rule, r.severity) for r in port.why()] == ([told] if told else [])
+
+
+def counting(tmp_path: Path, *, complete: bool = True, unit: str = "035") -> Port:
+    """A port whose list lets a person have two units of bags a year."""
+    (tmp_path / "list.csv").write_text(POSITIVE.format(
+        kind="person_year_quantity", words="每人每年限 2", quantity="2", unit=unit), encoding="utf-8")
+    edition = f"{{edition: trial, lines: 1, complete: {str(complete).lower()}, files: [list.csv]}}"
+    (tmp_path / "trial.yaml").write_text(
+        "about: {zh: 试, en: trial}\nrecorded_at: 2026-11-24\nrows:\n  positive_list.edition:\n"
+        f"  - {{value: {edition}, since: 2013-01-01, until: 2099-12-31, instrument: cebport-default, "
+        "confidence: K}\n", encoding="utf-8")
+    return Port(Policy.load(overlays=[tmp_path / "trial.yaml"]))
+
+
+def bags(number: int, kilograms: str, **more: Any) -> Papers:
+    """A parcel of one buyer with so many kilograms of bags."""
+    return papers(number, buyer=5, **more).with_({"inventory.lines": {1: {
+        "unit1": "035", "qty1": Decimal(kilograms)}}})
+
+
+def test_a_quantity_a_person_and_year_is_counted_and_given_back(tmp_path: Path) -> None:
+    port = counting(tmp_path)
+    first, second, third, fourth = bags(1, "1.5"), bags(2, "0.50001"), bags(3, "0.5"), bags(4, "0.00001")
+    port.send(*first.four())
+    port.send(*second.four())
+    assert (port.case(first).state, port.case(second).state) == ("closed", "refused")
+    (why,) = [r for r in port.why() if r.rule == "LAW-LIST-QUANTITY"]
+    assert (why.severity, why.found, why.expected) == ("error", "42021190 1.5 + 0.50001", "2 [035] trial")
+    port.send(*third.four())
+    assert port.case(third).state == "closed", "to the last gram"
+    port.send(*fourth.four())
+    assert port.case(fourth).state == "refused"
+    port.send(port.give_back(first))
+    assert port.case(first).state == "returned" and port.case(first).hold.goods == ()
+    port.send(replace(fourth.inventory, guid="E" * 36, appTime="20261124110000"))
+    assert port.case(fourth).state == "closed", "what came back may be had again"
+    others = papers(9, buyer=6).with_({"inventory.lines": {1: {"unit1": "035", "qty1": Decimal(2)}}})
+    port.send(*others.four())
+    assert port.case(others).state == "closed", "another person has a year of their own"
+    port.check()
+
+
+def test_by_a_sample_a_quantity_is_only_warned_of_and_without_the_unit_it_is_told(tmp_path: Path) -> None:
+    port = counting(tmp_path, complete=False)
+    made = bags(1, "3")
+    port.send(*made.four())
+    assert port.case(made).state == "closed"
+    assert [(r.rule, r.severity) for r in port.why()] == [("LAW-LIST-QUANTITY", "warning")]
+    port = counting(tmp_path, unit="095")
+    port.send(*made.four())
+    assert [(r.rule, r.severity) for r in port.why()] == [("LAW-LIST-REMARK", "info")]
+    port.check()
+
+
+def test_a_row_says_when_the_year_is_taken_and_what_gives_it_back() -> None:
+    """Taken at the release, two parcels may wait for one allowance: the one that comes second is refused."""
+    port = Port(rows({"duty.tally": True, "quota.consume_at": "released", "tax.limit_year_cny": "500"}))
+    one, two = value_papers("300", 1, buyer=5), value_papers("300", 2, buyer=5)
+    port.send(*one.four(), *two.four())
+    assert port.spent(one) == 0 and port.case(two).inventory.status == 120
+    port.send(port.tally(one))
+    assert port.case(one).state == "closed" and port.spent(one) == 300
+    port.send(port.tally(two))
+    assert port.case(two).state == "refused" and port.spent(one) == 300
+    port.check()
+    keeps = Port(rows({"quota.restore_on": ["refused", "cancelled"]}))
+    made = papers()
+    keeps.send(*made.four())
+    keeps.send(keeps.give_back(made))
+    assert keeps.case(made).state == "returned" and keeps.spent(made) == 300, "this law does not give it back"
+    keeps.check()
+
+
+@pytest.mark.parametrize(("basis", "vat"), [("declared", "33.60"), ("accepted", "27.30")])
+def test_a_row_says_whose_day_gives_the_rates(basis: str, vat: str) -> None:
+    """Declared on the last day of 16 % VAT, complete and accepted on the second day of 13 %."""
+    port = Port(rows({"tax.rate_day": basis}), at="2019-03-31T10:00:00")
+    made = papers(at="2019-03-31T09:59:00")
+    port.send(made.order, made.waybill, made.inventory)
+    port.until(ms("2019-04-02T10:00:00"))
+    port.send(made.payment)
+    assert port.case(made).state == "closed" and port.case(made).bill.total == Decimal(vat)
+    port.check()
 
 
 def test_before_the_positive_list_everything_may_come() -> None:
@@ -420,7 +503,7 @@ def test_the_law_of_the_day_of_acceptance_taxes_what_waited() -> None:
     full = Port(rows({"duty.tally": True}), at="2018-12-31T10:00:00")
     dear = value_papers("3000", at="2018-12-31T09:59:00")
     full.send(*dear.four())
-    assert full.case(dear).inventory.status == 120 and full.case(dear).hold is None
+    assert full.case(dear).inventory.status == 120 and full.case(dear).hold.full and full.spent(dear) == 0
     full.until(ms("2019-01-02T10:00:00"))
     full.send(full.tally(dear))
     assert full.case(dear).bill.duty == Decimal("180.00") and full.case(dear).bill.vat == Decimal("508.80")

@@ -24,6 +24,7 @@ import yaml
 from msgspec.structs import replace
 
 from cebport.clearance import states
+from cebport.clearance.allowance import account_of
 from cebport.clearance.arrivals import Tick, arrive, decide_tally, tick
 from cebport.clearance.case import decide
 from cebport.clearance.draft import Facts, Outcome, Timer
@@ -299,8 +300,15 @@ class Port:
             owner = self.owners.get(f"I|{part.copNo}|{part.agentCode}", "")
         elif isinstance(part, PaymentPart):
             owner = self.owners.get(f"P|{part.payTransactionId}|{part.payCode}", "")
-        return Facts(self.numbers, waybill, self._spent(part if isinstance(part, InventoryPart) else case.inventory),
-                     owner)
+        inventory = part if isinstance(part, InventoryPart) else case.inventory
+        return Facts(self.numbers, waybill, self._spent(inventory), owner, counted=self._counted(inventory))
+
+    def _counted(self, inventory: InventoryPart | None) -> dict[str, int]:
+        if inventory is None:
+            return {}
+        buyer = inventory.buyerIdNumber.hash
+        return {line.gcode[:8]: self.quota[(account_of(buyer, line.gcode[:8]), self.day.year)]
+                for line in inventory.lines}
 
     def _spent(self, inventory: InventoryPart | None) -> int:
         return 0 if inventory is None else self.quota[(inventory.buyerIdNumber.hash, self.day.year)]
@@ -503,6 +511,8 @@ class Port:
             if case.hold is not None:
                 assert case.hold.amount_fen >= 0
                 held[f"quota/{case.hold.year}/{case.hold.buyer.hex()}"] += case.hold.amount_fen
+                for goods in case.hold.goods:
+                    held[f"quota/{case.hold.year}/{goods.account.hex()}"] += goods.amount
             if case.bill is not None:
                 assert case.bill.duty == sum((x.duty for x in case.bill.lines), Decimal(0))
                 assert case.bill.vat == sum((x.vat for x in case.bill.lines), Decimal(0))
@@ -587,8 +597,8 @@ def time_of(receipt: Receipt) -> str:
     return head_of(receipt)["returnTime"]
 
 
-NUMBERS_AND_TIMES = frozenset({"inbox", "index", "said", "preNo", "invtNo", "rkdNo", "taxNo", "entDutyNo", "made_at",
-                               "version", "inboxes"})
+NUMBERS_AND_TIMES = frozenset({"inbox", "index", "said", "declared_at", "preNo", "invtNo", "rkdNo", "taxNo",
+                               "entDutyNo", "made_at", "version", "inboxes"})
 FLAGS = frozenset({"released_at", "closed_at", "arrived"})
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from cebport.clearance import states, tax
+from cebport.clearance import states
 from cebport.clearance.conclude import absent_documents, close, refuse_inventory, release, say
-from cebport.clearance.draft import Draft, Facts, Outcome, day8, day_of, receipt_guid
-from cebport.clearance.parts import Bill, Case, InventoryPart, Reason, TallyPart
+from cebport.clearance.draft import Draft, Facts, Outcome, day8, receipt_guid
+from cebport.clearance.parts import Bill, Case, Reason, TallyPart
 from cebport.clearance.receipts import bill_state_receipt
 from cebport.clearance.taking import admission, announce, pre_number, refuse
 from cebport.faults import ERROR
@@ -56,22 +56,8 @@ def arrive(rkd_no: str, case: Case, facts: Facts, view: Any, now: int, inbox: in
     draft.arrived = rkd_no
     inventory = draft.inventory
     if inventory is not None and inventory.status == states.STORED:
-        accepted = view.policy.at(day_of(inventory.said), view.place, profile=view.profile)
-        release(draft, full=taxed_in_full(draft, inventory, accepted), law=accepted)
+        release(draft)
     return draft.finish(states.parcel_state(draft.inventory.status if draft.inventory is not None else None))
-
-
-def taxed_in_full(draft: Draft, inventory: InventoryPart, accepted: Any) -> bool:
-    """Whether the limits sent the inventory to full taxation when it was stored, by the law of that day.
-
-    What holds nothing of the buyer's year was over it then; of what does hold, its own value decides.
-    """
-    value = tax.limit_value(inventory.lines, inventory.freight, inventory.insuredFee, accepted)
-    hold = draft.hold
-    if hold is None:
-        return True
-    spent = draft.facts.spent_fen - hold.amount_fen if hold.year == draft.view.day.year else 0
-    return tax.treatment(inventory.lines, value, max(spent, 0), accepted).action != tax.INSIDE
 
 
 def tick(due: Tick, case: Case, facts: Facts, view: Any, now: int) -> Outcome:

@@ -147,7 +147,7 @@ def take_inventory(draft: Draft, part: InventoryPart) -> None:
     if not earlier:
         part = draft.said(part, preNo=pre_number(draft, "B"))
     taken = announce(draft, "inventory", part, held.said if held is not None else 0)
-    draft.inventory = taken
+    draft.inventory = taken = draft.said(taken, declared_at=draft.now)
     draft.hold, draft.bill, draft.released_at, draft.closed_at = None, None, 0, 0
     draft.link = draft.key if taken.status == states.SENT else ""
     if taken.status == states.SENT:

@@ -14,7 +14,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from cebport.clearance import books, states, tax
+from cebport.clearance import allowance, books, states, tax
 from cebport.clearance.draft import Draft, day8, law_source, receipt_guid
 from cebport.clearance.match import DOCUMENT_NAMES, match, tax_total
 from cebport.clearance.match import codes as match_codes
@@ -38,8 +38,8 @@ def conclude(draft: Draft) -> None:
     inventory = draft.inventory
     if inventory is None or inventory.status != states.SENT:
         return
-    mode_row = draft.view.mode(inventory.tradeMode)
-    needed = documents_needed(draft.view, inventory.tradeMode)
+    law = draft.law_of(inventory, "clearance.law_day")
+    needed = documents_needed(law, inventory.tradeMode)
     payment = _payment(draft) if "payment" in needed else None
     waybill = draft.waybill_part if "waybill" in needed else None
     order = draft.order
@@ -49,23 +49,29 @@ def conclude(draft: Draft) -> None:
         return
     if "waybill" in needed and (waybill is None or waybill.status not in DECLARED):
         return
-    reasons = match(order, payment, waybill, inventory, draft.view.practice)
-    if mode_row is None:
-        reasons.append(Reason("LAW-MODE", ERROR, "CEB621/tradeMode", inventory.tradeMode,
-                              f"{draft.view.place} {draft.view.day}",
-                              law_source(draft.view, f"mode.{inventory.tradeMode}")
-                              if f"mode.{inventory.tradeMode}" in draft.view else ""))
-    listing_reasons(draft, inventory, reasons)
-    value = tax.limit_value(inventory.lines, inventory.freight, inventory.insuredFee, draft.view)
-    treated = tax.treatment(inventory.lines, value, draft.facts.spent_fen, draft.view)
+    reasons = match(order, payment, waybill, inventory, law.practice)
+    if law.mode(inventory.tradeMode) is None:
+        topic = f"mode.{inventory.tradeMode}"
+        reasons.append(Reason("LAW-MODE", ERROR, "CEB621/tradeMode", inventory.tradeMode, f"{law.place} {law.day}",
+                              law_source(law, topic) if topic in law else ""))
+    goods = allowance.asked(inventory, law)
+    listing_reasons(law, inventory, {one.hs8 for one in goods}, reasons)
+    quantity_reasons(draft, law, inventory, goods, reasons)
+    value = tax.limit_value(inventory.lines, inventory.freight, inventory.insuredFee, law)
+    treated = tax.treatment(inventory.lines, value, draft.facts.spent_fen, law)
     if treated.action == tax.REFUSE:
-        reasons.append(limit_reason(treated, draft.view))
+        reasons.append(limit_reason(treated, law))
     if reasons:
         draft.why.extend(reasons)
         if any(reason.severity == ERROR for reason in reasons):
             refuse_inventory(draft, inventory, reasons)
             return
-    store(draft, inventory, payment, waybill, value, treated)
+    store(draft, inventory, payment, waybill)
+    hold_year(draft, law, goods, value, treated)
+    if waits_for_tally(draft, inventory):
+        draft.names.append("waits for tally")
+        return
+    release(draft)
 
 
 def documents_needed(view: Any, mode: str) -> tuple[str, ...]:
@@ -109,25 +115,41 @@ def _payment(draft: Draft) -> PaymentPart | None:
     return best if fit(best) else None
 
 
-def listing_reasons(draft: Draft, inventory: InventoryPart, reasons: list[Reason]) -> None:
+def listing_reasons(law: Any, inventory: InventoryPart, counted: set[str], reasons: list[Reason]) -> None:
     """The positive list (正面清单): absence from a full edition refuses, from a loaded sample only warns.
 
-    A remark that the goods code cannot answer (some goods only, a quantity a year) is told, for people to look.
+    A remark that the goods code cannot answer (some goods only, a quantity that the line does not give) is told, for
+    people to look; ``counted`` are the lines of the list whose quantity is looked at.
     """
     for line in inventory.lines:
-        listing = draft.view.listed(line.gcode, inventory.tradeMode)
+        listing = law.listed(line.gcode, inventory.tradeMode)
         if listing.state in NO_REMARK_BROKEN and listing.remark_kind in REMARKS_KEPT:
             continue
         path = f"CEB621/gnum={line.gnum}/gcode"
         if listing.state == "absent":
             severity = ERROR if listing.complete else WARNING
             reasons.append(Reason("LAW-LIST-ABSENT", severity, path, line.gcode, listing.edition,
-                                  law_source(draft.view, LIST_TOPIC)))
-        else:
+                                  law_source(law, LIST_TOPIC)))
+        elif line.gcode[:8] not in counted:
             severity = INFO if listing.state == "listed" else ERROR
             reasons.append(Reason("LAW-LIST-REMARK", severity, path, line.gcode,
                                   f"{listing.remark or listing.remark_kind} {listing.edition}",
-                                  law_source(draft.view, LIST_TOPIC)))
+                                  law_source(law, LIST_TOPIC)))
+
+
+def quantity_reasons(draft: Draft, law: Any, inventory: InventoryPart, goods: list[allowance.Asked],
+                     reasons: list[Reason]) -> None:
+    """A quantity a person and year (每人每年限量): over it the inventory is refused; a mere sample only warns."""
+    for one in goods:
+        held = draft.facts.counted.get(one.hs8, 0)
+        if held + one.amount <= one.most:
+            continue
+        listing = law.listed(one.hs8, inventory.tradeMode)
+        shown = [plain(Decimal(amount) / allowance.UNITS_A_QUANTITY) for amount in (held, one.amount, one.most)]
+        reasons.append(Reason(
+            "LAW-LIST-QUANTITY", ERROR if listing.complete else WARNING, f"CEB621/gnum={one.gnum}/gcode",
+            f"{one.hs8} {shown[0]} + {shown[1]}", f"{shown[2]} [{one.unit}] {listing.edition}",
+            law_source(law, LIST_TOPIC)))
 
 
 def limit_reason(treated: tax.Treatment, view: Any) -> Reason:
@@ -150,18 +172,16 @@ def refuse_inventory(draft: Draft, inventory: InventoryPart, reasons: list[Reaso
     """
     inventory = say(draft, "inventory", inventory, states.REFUSED_100, info_of(reasons, refusal_codes()))
     draft.inventory = inventory
-    give_back_year(draft, inventory.invtNo)
+    give_back_year(draft, inventory.invtNo, "refused")
     free_documents(draft)
     draft.names.append("inventory refused by customs")
 
 
-def give_back_year(draft: Draft, document: str) -> None:
-    """The buyer's year gets back all that the inventory holds of it (恢复额度)."""
+def give_back_year(draft: Draft, document: str, cause: str) -> None:
+    """The buyer's year gets back all that the inventory holds of it (恢复额度), where the law says so of the cause."""
     hold = draft.hold
-    if hold is not None and hold.amount_fen:
-        draft.postings.extend(books.restore_postings(document, hold, hold.amount_fen))
-        draft.move_quota(hold, -hold.amount_fen)
-        draft.hold = Hold(hold.buyer, hold.year, 0)
+    if hold is not None and (hold.amount_fen or hold.goods) and cause in draft.view["quota.restore_on"]:
+        draft.keep_of_year(document, Hold(hold.buyer, hold.year, 0, (), hold.full))
 
 
 def say(draft: Draft, kind: str, part: Any, status: int, info: str | None = None, **changes: Any) -> Any:
@@ -181,13 +201,12 @@ def _said_text(kind: str, status: int) -> tuple[str, str]:
     return str(status), words()[kind].get(str(status), "")
 
 
-def store(draft: Draft, inventory: InventoryPart, payment: PaymentPart | None, waybill: WaybillPart | None,
-          value: Decimal, treated: tax.Treatment) -> None:
-    """120: the declaration gets its number, the three documents are used, the buyer's year holds the value."""
+def store(draft: Draft, inventory: InventoryPart, payment: PaymentPart | None, waybill: WaybillPart | None) -> None:
+    """120: the declaration gets its number, the three documents are used."""
     year = draft.view.day.year
     number = draft.facts.numbers.next(f"invt/{inventory.customsCode}/{year}")
-    invt_no = f"{inventory.customsCode}{year}I{number:09d}"
-    inventory = say(draft, "inventory", inventory, states.STORED, invtNo=invt_no)
+    draft.inventory = say(draft, "inventory", inventory, states.STORED,
+                          invtNo=f"{inventory.customsCode}{year}I{number:09d}")
     draft.order = say(draft, "order", draft.order, states.STORED)
     if payment is not None:
         stored = say(draft, "payment", payment, states.STORED)
@@ -195,19 +214,40 @@ def store(draft: Draft, inventory: InventoryPart, payment: PaymentPart | None, w
     if waybill is not None:
         draft.waybill_part = say(draft, "waybill", waybill, states.STORED)
     draft.names.append("matched")
-    if treated.action == "inside" or draft.view["tax.over_limit"]["counts_in_year"]:
-        hold = Hold(inventory.buyerIdNumber.hash, year, books.to_fen(value))
-        draft.hold = hold
-        draft.postings.extend(books.hold_postings(invt_no, hold))
-        draft.move_quota(hold, hold.amount_fen)
-    if treated.action != "inside":
+
+
+def hold_year(draft: Draft, law: Any, goods: list[allowance.Asked], value: Decimal, treated: tax.Treatment) -> None:
+    """The buyer's year holds the value and the counted goods from now on, or the value only from the release on."""
+    inventory, full = draft.inventory, treated.action != tax.INSIDE
+    assert inventory is not None
+    counts = not full or law["tax.over_limit"]["counts_in_year"]
+    amount = books.to_fen(value) if counts and draft.view["quota.consume_at"] == "stored" else 0
+    buyer = inventory.buyerIdNumber.hash
+    draft.hold_year(inventory.invtNo, Hold(buyer, draft.view.day.year, amount, allowance.holds(buyer, goods), full))
+    if full:
         draft.why.append(Reason("LAW-FULL-TAX", INFO, "CEB621", plain(treated.value), plain(treated.limit),
-                                law_source(draft.view, "tax.over_limit")))
-    draft.inventory = inventory
-    if waits_for_tally(draft, inventory):
-        draft.names.append("waits for tally")
-        return
-    release(draft, full=treated.action != "inside")
+                                law_source(law, "tax.over_limit")))
+
+
+def hold_released(draft: Draft) -> bool:
+    """Where the year takes a parcel only at its release, it takes it now; False and refused when it no longer fits."""
+    inventory, hold = draft.inventory, draft.hold
+    if inventory is None or hold is None or draft.view["quota.consume_at"] != "released":
+        return True
+    law = draft.law_of(inventory, "clearance.law_day")
+    value = tax.limit_value(inventory.lines, inventory.freight, inventory.insuredFee, law)
+    treated = tax.treatment(inventory.lines, value, draft.facts.spent_fen, law)
+    if treated.action == tax.REFUSE:
+        reason = limit_reason(treated, law)
+        draft.why.append(reason)
+        refuse_inventory(draft, inventory, [reason])
+        return False
+    full = treated.action != tax.INSIDE
+    amount = books.to_fen(value) if not full or law["tax.over_limit"]["counts_in_year"] else 0
+    taken = Hold(hold.buyer, draft.view.day.year, amount, (), full)
+    draft.hold_year(inventory.invtNo, taken)
+    draft.hold = Hold(taken.buyer, taken.year, amount, hold.goods, full)
+    return True
 
 
 def waits_for_tally(draft: Draft, inventory: InventoryPart) -> bool:
@@ -216,15 +256,14 @@ def waits_for_tally(draft: Draft, inventory: InventoryPart) -> bool:
     return bool(draft.view.get("duty.tally")) and inventory.tradeMode in modes and not draft.arrived
 
 
-def release(draft: Draft, *, full: bool, law: Any = None) -> None:
-    """800 with the bill (816), and 899 at once where no day lies between.
-
-    full: the limits sent it to full taxation; law: the view whose rates hold, when it is not today's.
-    """
-    inventory = draft.inventory
+def release(draft: Draft) -> None:
+    """800 with the bill (816), and 899 at once where no day lies between. A row names the day whose rates hold."""
+    if not hold_released(draft):
+        return
+    inventory, hold = draft.inventory, draft.hold
     assert inventory is not None
-    made = tax.assess(inventory.lines, inventory.freight, inventory.insuredFee,
-                      law if law is not None else draft.view, full=full)
+    made = tax.assess(inventory.lines, inventory.freight, inventory.insuredFee, draft.law_of(inventory, "tax.rate_day"),
+                      full=hold is None or hold.full)
     draft.why.extend(made.reasons)
     if made.missing:
         draft.inventory = say(draft, "inventory", inventory, states.REVIEW)

@@ -7,6 +7,7 @@ reads a clock, a random number or the outside; numbers come ready from the facts
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from functools import lru_cache
 from hashlib import blake2b
@@ -15,7 +16,7 @@ from typing import Any, Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
-from cebport.clearance import parts
+from cebport.clearance import books, parts
 from cebport.clearance.parts import (
     Case,
     CaseChange,
@@ -44,7 +45,8 @@ class Facts(Struct, frozen=True, gc=False):
     """What the decision knows besides the case.
 
     owner: the case that keeps the business key of the arriving document with a living one ("" = nobody).
-    waybill: the waybill that the document is or names. spent_fen: what the buyer's year holds so far.
+    waybill: the waybill that the document is or names. spent_fen: what the buyer's year holds so far. counted: line of
+    the positive list -> what it holds of goods with a quantity a person and year.
     """
 
     numbers: Numbers
@@ -52,6 +54,7 @@ class Facts(Struct, frozen=True, gc=False):
     spent_fen: int = 0
     owner: str = ""
     tally: Tally | None = None
+    counted: Mapping[str, int] = {}
 
 
 class Timer(Struct, frozen=True, gc=False):
@@ -181,10 +184,35 @@ class Draft:
         """The case's key."""
         return parts.case_key(self.case.orderNo, self.case.ebpCode)
 
-    def move_quota(self, hold: Hold, amount_fen: int) -> None:
-        """The buyer's year changes by ``amount_fen``."""
-        if amount_fen:
-            self.quota.append((hold.buyer, hold.year, amount_fen))
+    def hold_year(self, document: str, hold: Hold) -> None:
+        """The buyer's year holds this from now on."""
+        self.hold = hold
+        self.postings.extend(books.hold_postings(document, hold))
+        if hold.amount_fen:
+            self.quota.append((hold.buyer, hold.year, hold.amount_fen))
+        for goods in hold.goods:
+            self.quota.append((goods.account, hold.year, goods.amount))
+
+    def keep_of_year(self, document: str, left: Hold) -> None:
+        """Of what the buyer's year holds only this is left; the rest goes back (恢复额度)."""
+        hold = self.hold
+        assert hold is not None
+        self.postings.extend(books.restore_postings(document, hold, left))
+        if left.amount_fen != hold.amount_fen:
+            self.quota.append((hold.buyer, hold.year, left.amount_fen - hold.amount_fen))
+        stays = {goods.hs8: goods.amount for goods in left.goods}
+        for goods in hold.goods:
+            if stays.get(goods.hs8, 0) != goods.amount:
+                self.quota.append((goods.account, hold.year, stays.get(goods.hs8, 0) - goods.amount))
+        self.hold = left
+
+    def law_of(self, inventory: Any, topic: str) -> Any:
+        """The view of the day that a row of the law names: the inventory's declaration, its acceptance, or today."""
+        view, basis = self.view, self.view[topic]
+        at = inventory.declared_at if basis == "declared" else inventory.said if (
+            basis == "accepted" and inventory.invtNo) else self.now
+        day = day_of(at) if at else view.day
+        return view if day == view.day else view.policy.at(day, view.place, profile=view.profile)
 
     def _changed_fields(self, state: str) -> dict[str, Any]:
         """The fields of the case that this draft set anew."""

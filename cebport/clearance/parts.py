@@ -196,6 +196,8 @@ class InventoryPart(Struct, frozen=True, array_like=True, gc=False):
     said: int = 0
     preNo: str = ""
     invtNo: str = ""
+    declared_at: int = 0
+    """When it came in (ms): the day of declaration."""
 
 
 class CancelPart(Struct, frozen=True, array_like=True, gc=False):
@@ -304,12 +306,26 @@ class Bill(Struct, frozen=True, array_like=True, gc=False):
         return self.duty + self.vat + self.consumption
 
 
+class GoodsHold(Struct, frozen=True, array_like=True, gc=False):
+    """What one inventory takes of a quantity a person and year: line of the list, account, hundred-thousandths of the
+    unit."""
+
+    hs8: str
+    account: bytes
+    amount: int
+    unit: str
+
+
 class Hold(Struct, frozen=True, array_like=True, gc=False):
-    """What one inventory takes of a buyer's year (个人年度额度): reserved at 120, given back when it ends badly."""
+    """What one inventory takes of a buyer's year (个人年度额度), in money and of counted goods; given back when it ends
+    badly."""
 
     buyer: bytes
     year: int
     amount_fen: int
+    goods: tuple[GoodsHold, ...] = ()
+    full: bool = False
+    """Whether the limits sent the inventory to full taxation."""
 
 
 class Past(Struct, frozen=True, array_like=True, gc=False):

@@ -14,9 +14,8 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from cebport.clearance import states, tax
-from cebport.clearance.arrivals import taxed_in_full
 from cebport.clearance.conclude import bill, close, refuse_inventory, say
-from cebport.clearance.draft import Draft, Facts, Outcome, day_of
+from cebport.clearance.draft import Draft, Facts, Outcome
 from cebport.clearance.parts import (
     CancelPart,
     Case,
@@ -138,7 +137,7 @@ APPROVED = "approved"
 def answer(case: Case, facts: Facts, view: Any, now: int, outcome: str) -> Outcome:
     """What an assumed answer of an officer does to an inventory that waits for one (300), or for its tally (120).
 
-    Approved, it is released and billed by the law of the day on which it was stored, as far as its rates are known.
+    Approved, it is released and billed by the rates of the day that the law names, as far as its rates are known.
     """
     draft = Draft(case, facts, view, now, 0, 0)
     inventory = draft.inventory
@@ -146,9 +145,8 @@ def answer(case: Case, facts: Facts, view: Any, now: int, outcome: str) -> Outco
     if outcome != APPROVED:
         refuse_inventory(draft, inventory, [])
         return draft.finish(states.parcel_state(draft.inventory.status))
-    accepted = view.policy.at(day_of(inventory.said), view.place, profile=view.profile)
-    made = tax.assess(inventory.lines, inventory.freight, inventory.insuredFee, accepted,
-                      full=taxed_in_full(draft, inventory, accepted))
+    made = tax.assess(inventory.lines, inventory.freight, inventory.insuredFee,
+                      draft.law_of(inventory, "tax.rate_day"), full=draft.hold is None or draft.hold.full)
     draft.why.extend(made.reasons)
     inventory = say(draft, "inventory", inventory, states.RELEASED_800)
     draft.released_at = inventory.said

@@ -10,7 +10,9 @@ from __future__ import annotations
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from cebport.clearance import books, states
+from msgspec.structs import replace
+
+from cebport.clearance import allowance, books, states
 from cebport.clearance.conclude import free_documents, give_back_year, say, summary_timer
 from cebport.clearance.draft import Draft, day8, day_of, law_source, receipt_guid
 from cebport.clearance.parts import (
@@ -76,7 +78,7 @@ def _cancelled(draft: Draft) -> None:
     assert inventory is not None
     draft.inventory = draft.said(inventory, status=states.advance("inventory", inventory.status, states.GONE_BACK))
     draft.names.append("inventory cancelled")
-    give_back_year(draft, inventory.invtNo)
+    give_back_year(draft, inventory.invtNo, "cancelled")
     free_documents(draft)
 
 
@@ -152,17 +154,23 @@ def _returned(draft: Draft, part: ReturnPart) -> None:
         remaining = None if whole else _remaining(draft, inventory, bill, part)
         restored = _restored_fen(draft.hold, bill, remaining)
         inventory = _rebill(draft, inventory, bill, remaining)
-        if draft.hold is not None:
-            amount = draft.hold.amount_fen if whole else restored
-            draft.postings.extend(books.restore_postings(part.preNo, draft.hold, amount))
-            draft.move_quota(draft.hold, -amount)
-            draft.hold = Hold(draft.hold.buyer, draft.hold.year, draft.hold.amount_fen - amount)
+        if draft.hold is not None and "returned" in draft.view["quota.restore_on"]:
+            draft.keep_of_year(part.preNo, _left_of_year(draft.hold, inventory, part, restored, whole=whole))
     if whole:
         inventory = draft.said(inventory, status=states.advance("inventory", inventory.status, states.SENT_BACK))
         draft.names.append("all returned")
     else:
         draft.names.append("part returned")
     draft.inventory = inventory
+
+
+def _left_of_year(hold: Hold, inventory: InventoryPart, part: ReturnPart, restored_fen: int, *, whole: bool) -> Hold:
+    """What the buyer's year still holds after a return."""
+    if whole:
+        return Hold(hold.buyer, hold.year, 0, (), hold.full)
+    back = allowance.given_back(hold, inventory, part)
+    goods = tuple([replace(one, amount=one.amount - back.get(one.hs8, 0)) for one in hold.goods])
+    return Hold(hold.buyer, hold.year, hold.amount_fen - restored_fen, goods, hold.full)
 
 
 def _remaining(draft: Draft, inventory: InventoryPart, bill: Bill, part: ReturnPart) -> tuple[BillLine, ...]:

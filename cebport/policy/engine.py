@@ -230,6 +230,7 @@ class _Resolved:
 
     __slots__ = (
         "bonded_modes",
+        "counted",
         "dialect",
         "edition",
         "listings",
@@ -259,6 +260,8 @@ class _Resolved:
         self.verdicts = self._verdicts(loaded.topics.by_name)
         self.bonded_modes = self.values.get("positive_list.bonded_modes") or ()
         self.edition = self.values.get(LIST_EDITION)
+        rows = loaded.lists[edition_key(self.edition)] if self.edition else {}
+        self.counted = frozenset(hs8 for hs8, row in rows.items() if row.quantity is not None)
         edition = self.values.get(TARIFF_EDITION)
         self.tariff: Mapping[str, TariffRow] = loaded.tariffs[edition_key(edition)] if edition else {}
         self.listings: dict[tuple[str, str], Listing] = {}
@@ -385,6 +388,11 @@ class View(Fixed):
     def tariff(self, gcode: str) -> TariffRow | None:
         """The tariff line of a 10-digit goods code; None = not in the loaded edition."""
         return self._resolved.tariff.get(gcode)
+
+    @property
+    def counted(self) -> frozenset[str]:
+        """The lines of the positive list (8 digits) of which a person may have so much a year."""
+        return self._resolved.counted if self["positive_list.required"] else frozenset()
 
     def listed(self, gcode: str, mode: str) -> Listing:
         """How goods stand on the positive list of the day (正面清单) for a mode."""

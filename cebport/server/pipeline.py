@@ -17,11 +17,11 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from cebport.clearance.allowance import counted_lines
 from cebport.clearance.arrivals import TICKS, Tick, arrive, decide_tally, tick
 from cebport.clearance.case import decide
 from cebport.clearance.draft import Facts, Outcome, Timer, receipt_guid
 from cebport.clearance.parts import (
-    Case,
     Event,
     InventoryPart,
     Reason,
@@ -40,6 +40,7 @@ from cebport.messages.codes import receipt_codes
 from cebport.messages.documents import Message
 from cebport.messages.trust import TrustStore, declarant_fields
 from cebport.policy import Policy
+from cebport.policy.places import NATION
 from cebport.server.blind import Blinder
 from cebport.server.dispatch import ENVELOPE_ANSWER, fault_from, misfit, oversized_parts
 from cebport.server.filings import Filings
@@ -107,10 +108,11 @@ class Pipeline:
         return group
 
     def _settle_and_commit(self, group: Sequence[Prepared], now: datetime) -> None:
+        day = beijing_day(now)
         for attempt in range(CONFLICT_TRIES_MAX):
             try:
                 with self.store.transaction():
-                    work = Work(self.store, beijing_day(now).year)
+                    work = Work(self.store, day.year, lambda part: counted_lines(part, self.view(day, place_of(part))))
                     work.load([part for one in group for part in one.parts], self._case_keys(group))
                     for one in group:
                         self.settle(work, one, now)
@@ -140,7 +142,7 @@ class Pipeline:
     def prepare(self, row: Claimed, now: datetime) -> Prepared:
         """unwrap, parse, verify, check, parts: everything that needs no store."""
         one = Prepared(row, wrapped=row.route.kind != "bare", reply_to=row.route.sender)
-        view = self.view(beijing_day(now), "CN")
+        view = self.view(beijing_day(now), NATION)
         schema = view.dialect["schema"]
         if row.kind == "timer":
             kind, *keys = row.raw.decode().split("\n")
@@ -255,14 +257,15 @@ class Pipeline:
     def _decide(self, work: Work, part: Any, day: date, at: int) -> Iterable[Outcome]:
         """A document that belongs to one parcel."""
         case = work.case_of(part)
-        place = part.customsCode if type(part) is InventoryPart else _place(case)
-        return (decide(part, case, work.facts_of(part, case), self.view(day, place), at),)
+        view = self.view(day, place_of(part if type(part) is InventoryPart else case.inventory))
+        return (decide(part, case, work.facts_of(part, case, view), view, at),)
 
     def _tick(self, work: Work, part: Any, day: date, at: int) -> Iterable[Outcome]:
         """A timer of one case: (kind, case key, inbox)."""
         kind, key, inbox = part
         case = work.case_or_none(key)
-        return (tick(Tick(kind, inbox, 0), case, work.facts_of(None, case), self.view(day, _place(case)), at),)
+        view = self.view(day, place_of(case.inventory))
+        return (tick(Tick(kind, inbox, 0), case, work.facts_of(None, case, view), view, at),)
 
     def _tally(self, work: Work, part: TallyPart, day: date, at: int) -> Iterable[Outcome]:
         """A tally: itself, then each waybill that it says arrived."""
@@ -314,9 +317,9 @@ def reply_to(tree: Any) -> str:
     return (tree.root.findtext(f"{{{NAMESPACE}}}BaseTransfer/{{{NAMESPACE}}}dxpId") or "").strip()
 
 
-def _place(case: Case) -> str:
-    """The place of a case is its inventory's customs office; until there is one, the nation."""
-    return case.inventory.customsCode if case.inventory is not None else "CN"
+def place_of(inventory: InventoryPart | None) -> str:
+    """The place of a parcel: the customs office of its inventory; until there is one, the nation."""
+    return inventory.customsCode if inventory is not None else NATION
 
 
 def _numbered(part: Any, pre_no: str) -> Any:

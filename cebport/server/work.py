@@ -6,9 +6,10 @@ a document at a time: ``load`` asks for everything that the messages at hand can
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
+from cebport.clearance.allowance import account_of, counted_lines
 from cebport.clearance.draft import Facts, Outcome
 from cebport.clearance.parts import (
     CancelPart,
@@ -106,11 +107,19 @@ def refused_keys(event: Event) -> tuple[str, ...]:
     return tuple([key for key in (event.case or event.waybill, OWN + event.own if event.own else "") if key])
 
 
-class Work:
-    """See the module. ``year`` is the calendar year whose quota the documents touch."""
+def _hashes(inventory: InventoryPart) -> tuple[bytes, ...]:
+    """The buyer's keyed hash, and (while keys change) the one before."""
+    buyer = inventory.buyerIdNumber
+    return (buyer.hash, buyer.before) if buyer.before else (buyer.hash,)
 
-    def __init__(self, store: Store, year: int) -> None:
-        self.store, self.year = store, year
+
+class Work:
+    """See the module. ``year`` is the calendar year whose quota the documents touch; ``counted`` tells of which lines
+    of the positive list an inventory has goods with a quantity a person and year."""
+
+    def __init__(self, store: Store, year: int,
+                 counted: Callable[[InventoryPart], Iterable[str]] = lambda inventory: ()) -> None:
+        self.store, self.year, self._counted = store, year, counted
         self.cases: dict[str, Case] = {}
         self.waybills: dict[str, Waybill] = {}
         self.tallies: dict[str, Tally] = {}
@@ -174,11 +183,12 @@ class Work:
                 self._add_buyer(buyers, case.inventory)
         self._load_quota(buyers)
 
-    @staticmethod
-    def _add_buyer(buyers: dict[bytes, None], inventory: InventoryPart) -> None:
-        buyers[inventory.buyerIdNumber.hash] = None
-        if inventory.buyerIdNumber.before:
-            buyers[inventory.buyerIdNumber.before] = None
+    def _add_buyer(self, buyers: dict[bytes, None], inventory: InventoryPart) -> None:
+        goods = self._counted(inventory)
+        for buyer in _hashes(inventory):
+            buyers[buyer] = None
+            for hs8 in goods:
+                buyers[account_of(buyer, hs8)] = None
 
     def _load_cases(self, keys: dict[str, None]) -> None:
         wanted = [key for key in keys if key not in self.cases]
@@ -218,8 +228,8 @@ class Work:
         """The case of a key; an empty case without number for ""."""
         return self.cases[key] if key in self.cases else Case("", "")
 
-    def facts_of(self, part: Any, case: Case) -> Facts:
-        """What the decision may know for this document."""
+    def facts_of(self, part: Any, case: Case, view: Any = None) -> Facts:
+        """What the decision may know for this document; with the law also of goods that it counts."""
         kind = type(part)
         source = part if kind in WITH_WAYBILL else case.inventory
         waybill = None
@@ -232,7 +242,11 @@ class Work:
         elif kind is PaymentPart:
             owner = self._keeper(payment_key(part.payTransactionId, part.payCode))
         inventory = part if kind is InventoryPart else case.inventory
-        return Facts(self.store, waybill, self.spent(inventory), owner)
+        counted = {}
+        if view is not None and inventory is not None and view.counted:
+            counted = {hs8: sum(self.quota.get((account_of(buyer, hs8), self.year), 0) for buyer in _hashes(inventory))
+                       for hs8 in counted_lines(inventory, view)}
+        return Facts(self.store, waybill, self.spent(inventory), owner, None, counted)
 
     def _keeper(self, business: str) -> str:
         """The case that keeps a business key; "" when nobody has it, or whose document it was no longer lives."""
@@ -243,9 +257,7 @@ class Work:
         """What the buyer's year holds, in fen, under the hash of today and (while keys change) the one before."""
         if inventory is None:
             return 0
-        buyer = inventory.buyerIdNumber
-        held = self.quota.get((buyer.hash, self.year), 0)
-        return held + (self.quota.get((buyer.before, self.year), 0) if buyer.before else 0)
+        return sum(self.quota.get((buyer, self.year), 0) for buyer in _hashes(inventory))
 
     # changing ---------------------------------------------------------------------------------------
 

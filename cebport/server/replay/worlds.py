@@ -10,7 +10,8 @@ waits for and the journal lacks (a tally, an officer's answer) comes as the law'
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
 from heapq import heappop, heappush
 from typing import Any, NamedTuple
 
@@ -19,7 +20,7 @@ from msgspec.structs import replace
 
 from cebport.clearance import states
 from cebport.clearance.arrivals import arrive, decide_tally
-from cebport.clearance.draft import Facts, Outcome, Timer, day_of
+from cebport.clearance.draft import Facts, Outcome, Timer
 from cebport.clearance.parts import (
     CancelPart,
     Case,
@@ -35,8 +36,8 @@ from cebport.clearance.parts import (
     waybill_key,
 )
 from cebport.clearance.replay import APPROVED, Given, answer, carried, document_of, numbers_given
-from cebport.server.pipeline import Pipeline, Prepared
-from cebport.server.replay.laws import Compare, Law
+from cebport.server.pipeline import Pipeline, Prepared, place_of
+from cebport.server.replay.laws import Compare, Law, day_of
 from cebport.server.replay.spool import (
     ARRIVAL,
     BEFORE,
@@ -49,6 +50,7 @@ from cebport.server.replay.spool import (
     decode_event,
     encode,
 )
+from cebport.server.replay.watch import Notice, Watched
 from cebport.server.trace import reason_fault
 from cebport.server.work import Work
 
@@ -61,11 +63,40 @@ TOLD_MAX = 100
 Place = tuple[int, int]
 
 
+class Journal:
+    """The numbers that the journal gave out in one component, by the document that they are of."""
+
+    def __init__(self, items: Sequence[Item], events: Sequence[Event | None]) -> None:
+        self._items, self._events = items, events
+        self._given: dict[tuple[str, int, int], list[Given]] | None = None
+        self.at = 0
+        """The item that is decided just now: what it needs it mostly gave out itself."""
+
+    def of(self, kind: str, place: Place) -> Iterator[Given]:
+        """The numbers of a document, those of the present item first."""
+        item, event = self._items[self.at], self._events[self.at]
+        if event is not None and item.what != CARRIED:
+            for one in numbers_given(event, item.inbox):
+                if one.kind == kind and (one.inbox, one.index) == place:
+                    yield one
+        yield from self._all().get((kind, *place), ())
+
+    def _all(self) -> dict[tuple[str, int, int], list[Given]]:
+        made = self._given
+        if made is None:
+            made = self._given = {}
+            for item, event in zip(self._items, self._events, strict=True):
+                if event is not None and item.what != CARRIED:
+                    for one in numbers_given(event, item.inbox):
+                        made.setdefault((one.kind, one.inbox, one.index), []).append(one)
+        return made
+
+
 class Numbers:
     """The numbers of one world, in the place of a store: those of the journal for the same document."""
 
-    def __init__(self, given: dict[tuple[str, int, int], list[Given]]) -> None:
-        self.given = given
+    def __init__(self, journal: Journal) -> None:
+        self.journal = journal
         self.taken: set[str] = set()
         self.own: Place = (0, 0)
         self.inventory: Place = (0, 0)
@@ -75,7 +106,7 @@ class Numbers:
         """The number that the journal gave that document in that series, else one beyond all of them."""
         kind = series.partition("/")[0]
         place = self.inventory if kind in ("invt", "tax") else self.own
-        for held in self.given.get((kind, *place), ()):
+        for held in self.journal.of(kind, place):
             if held.series == series and held.text not in self.taken:
                 return held.number
         count = self._made[(series, place)] = self._made.get((series, place), -1) + 1
@@ -87,7 +118,7 @@ class Numbers:
 
     def copy(self) -> Numbers:
         """The same numbers for another world."""
-        made = Numbers(self.given)
+        made = Numbers(self.journal)
         made.taken = set(self.taken)
         return made
 
@@ -98,6 +129,12 @@ class World(Pipeline):
     def __init__(self, law: Law) -> None:
         self.policy, self.profile = law.policy, law.profile
         self._views = {}
+        self.notice: Notice | None = None
+
+    def view(self, day: date, place: str) -> Any:
+        """The law of a day at a place; watched while somebody wants to know what is asked of it."""
+        view = super().view(day, place)
+        return view if self.notice is None else Watched(view, self.notice, place)
 
     def decide(self, side: Side, part: Any, at: int) -> Outcome:
         """A document of one parcel."""
@@ -295,24 +332,19 @@ class _Play:
     def __init__(self, worlds: Worlds, items: Sequence[Item]) -> None:
         self.worlds, self.items = worlds, items
         self.stored = [decode_event(item.raw) if item.raw else None for item in items]
-        given: dict[tuple[str, int, int], list[Given]] = {}
-        for item, event in zip(items, self.stored, strict=True):
-            if event is not None and item.what != CARRIED:
-                for number in numbers_given(event, item.inbox):
-                    held = given.setdefault((number.kind, number.inbox, number.index), [])
-                    if all(number.text != other.text for other in held):
-                        held.append(number)
-        self.a = self.b = Side(Numbers(given))
-        self.given = given
+        self.journal = Journal(items, self.stored)
+        self.a = self.b = Side(Numbers(self.journal))
         self.coming: list[tuple[int, int, str, str]] = []
         self.counter = 0
         self.assumed: set[str] = set()
         self.accounts: list[Account] = []
         self.arrivals = {item.place.split(" ", 2)[2]: item.position for item in items if item.what == ARRIVAL}
+        self.alike = worlds.compare.alike
 
     def run(self) -> Played:
         counts = self.worlds.counts
-        for item, stored in zip(self.items, self.stored, strict=True):
+        for at, (item, stored) in enumerate(zip(self.items, self.stored, strict=True)):
+            self.journal.at = at
             while self.coming and self.coming[0][0] <= item.at:
                 self._come(item.position)
             if item.what == BEFORE:
@@ -334,8 +366,11 @@ class _Play:
     def _both(self, item: Item, stored: Event | None) -> None:
         worlds, together = self.worlds, self.a is self.b
         part = self._part(item, stored)
+        agree = together and (self.alike and _looks_same(item) or self._agree(item, stored, part))
+        notice = worlds.a.notice = None if agree or not together else Notice(worlds.compare)
         one = self._redo(worlds.a, self.a, item, stored, part, is_b=False)
-        if together and self._agree(item, stored, part):
+        worlds.a.notice = None
+        if agree or (notice is not None and not notice.touched and _looks_same(item)):
             other = one
         else:
             other = self._redo(worlds.b, self.b, item, stored, part, is_b=True)
@@ -359,8 +394,7 @@ class _Play:
 
     def _agree(self, item: Item, stored: Event | None, part: Any) -> bool:
         """Whether both laws say the same of everything that this decision may ask."""
-        seen = item.looked
-        if seen is not None and seen.a != seen.b:
+        if not _looks_same(item):
             return False
         same, day, work = self.worlds.compare.same, day_of(item.at), self.a.work
         if item.what == TALLY:
@@ -369,11 +403,20 @@ class _Play:
             office, _, key = item.place.split(" ", 2)
             waybill = work.waybills.get(key)
             inventory = work.case_or_none(waybill.case if waybill is not None else "").inventory
-            return same(day, office) and (inventory is None or same(day_of(inventory.said), office))
+            return same(day, office) and (inventory is None or (
+                same(day_of(inventory.said), office) and same(day_of(inventory.declared_at), office)))
         if item.what == TICK:
             assert stored is not None
-            return same(day, _place(work.case_or_none(stored.case)))
-        return same(day, part.customsCode if type(part) is InventoryPart else _place(work.case_of(part)))
+            return self._same(day, work.case_or_none(stored.case).inventory)
+        if type(part) is InventoryPart:
+            return same(day, part.customsCode)
+        return self._same(day, work.case_of(part).inventory)
+
+    def _same(self, day: date, inventory: InventoryPart | None) -> bool:
+        """Whether both laws say the same of a parcel, today and on the day of its declaration."""
+        same, place = self.worlds.compare.same, place_of(inventory)
+        return same(day, place) and (
+            inventory is None or not inventory.declared_at or same(day_of(inventory.declared_at), place))
 
     def _redo(self, world: World, side: Side, item: Item, stored: Event | None, part: Any,
               *, is_b: bool) -> _Redone | None:
@@ -421,7 +464,7 @@ class _Play:
         inventory = self.b.work.case_of(part).inventory
         if inventory is None or not inventory.invtNo or inventory.invtNo == part.invtNo:
             return part
-        held = self.given.get(("invt", inventory.inbox, inventory.index), ())
+        held = self.journal.of("invt", (inventory.inbox, inventory.index))
         return replace(part, invtNo=inventory.invtNo) if any(one.text == part.invtNo for one in held) else part
 
     def _take(self, side: Side, item: Item, done: _Redone | None) -> None:
@@ -551,8 +594,9 @@ class _Play:
             self.accounts.append(Account(at, position, order, account, a, b))
 
 
-def _place(case: Case) -> str:
-    return case.inventory.customsCode if case.inventory is not None else "CN"
+def _looks_same(item: Item) -> bool:
+    """Whether both windows say the same of the document."""
+    return item.looked is None or item.looked.a == item.looked.b
 
 
 def _same_state(one: _Redone | None, other: _Redone | None) -> bool:
