@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -64,6 +65,21 @@ def laws_of(plan: Plan) -> tuple[Law, Law]:
             Law(base if same else supposed.policy, None if profile == OF_THE_PLACE else profile))
 
 
+@lru_cache(maxsize=4096)
+def _day(number: int) -> date:
+    return date.fromordinal(EPOCH_DAY + number)
+
+
+EPOCH_DAY = 719_163
+"""The first day of 1970 in the count of ``date.toordinal``."""
+DAY_MS, BEIJING_MS = 86_400_000, 8 * 3_600_000
+
+
+def day_of(at: int) -> date:
+    """The calendar day in China of a moment in ms since 1970; cheap, since it is asked some ten times a decision."""
+    return _day((at + BEIJING_MS) // DAY_MS)
+
+
 def days_between(first: date, last: date) -> Iterator[date]:
     """Every day from the first to the last."""
     for number in range((last - first).days + 1):
@@ -109,18 +125,18 @@ class Compare:
 
     def __init__(self, a: Law, b: Law) -> None:
         self._a, self._b = a, b
-        self._all = a.policy is b.policy and a.profile == b.profile
+        self.alike = a.policy is b.policy and a.profile == b.profile
         self._known: dict[tuple[date, str], frozenset[str]] = {}
 
     def same(self, day: date, place: str) -> bool:
         """Whether both laws say the same there, to the last word."""
-        return self._all or not self.differing(day, place)
+        return self.alike or not self.differing(day, place)
 
     def differing(self, day: date, place: str) -> frozenset[str]:
         """The topics; beside them "practice" where any of its topics is among them, "positive_list." likewise."""
         known = self._known.get((day, place))
         if known is None:
-            known = self._known[day, place] = frozenset() if self._all else self._differing(day, place)
+            known = self._known[day, place] = frozenset() if self.alike else self._differing(day, place)
         return known
 
     def _differing(self, day: date, place: str) -> frozenset[str]:

@@ -86,36 +86,66 @@ def schema_of(file: str) -> Any:
     return pa.schema([(name, kinds[kind] if kind in kinds else getattr(pa, kind)()) for name, kind in FIELDS[file]])
 
 
+def table_of(file: str, rows: Sequence[Sequence[Any]]) -> Any:
+    """Rows of a file, each with its values in the order of the columns, as an Arrow table."""
+    import pyarrow as pa
+
+    schema = schema_of(file)
+    columns = zip(*rows, strict=True) if rows else [()] * len(schema)
+    return pa.Table.from_arrays([pa.array(column, kind) for column, kind in zip(columns, schema.types, strict=True)],
+                                schema=schema)
+
+
+def arrow_of(file: str, rows: Sequence[Sequence[Any]]) -> bytes:
+    """The same as bytes, for another process."""
+    import pyarrow as pa
+
+    table, sink = table_of(file, rows), pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table)
+    made: bytes = sink.getvalue().to_pybytes()
+    return made
+
+
 class Rows:
-    """One Parquet file that grows by rows and is written in groups of a fixed number of them."""
+    """One Parquet file that grows by rows and is written in groups of some fifty thousand of them."""
 
     def __init__(self, folder: Path, file: str) -> None:
         import pyarrow.parquet as pq
 
-        self._schema = schema_of(file)
+        self._file, self._schema = file, schema_of(file)
         self._writer = pq.ParquetWriter(folder / file, self._schema, compression="zstd")
-        self._held: list[Sequence[Any]] = []
+        self._held: list[Any] = []
+        self._count = 0
 
     def add(self, rows: Iterable[Sequence[Any]]) -> None:
         """More rows, each with its values in the order of the columns."""
-        self._held.extend(rows)
-        while len(self._held) >= ROWS_A_GROUP:
-            self._write(self._held[:ROWS_A_GROUP])
-            del self._held[:ROWS_A_GROUP]
+        self._take(table_of(self._file, list(rows)))
+
+    def add_arrow(self, packed: bytes) -> None:
+        """More rows, as ``arrow_of`` gives them."""
+        import pyarrow as pa
+
+        with pa.ipc.open_stream(packed) as stream:
+            self._take(stream.read_all())
+
+    def _take(self, table: Any) -> None:
+        self._held.append(table)
+        self._count += table.num_rows
+        if self._count >= ROWS_A_GROUP:
+            self._write()
 
     def close(self) -> None:
         """The rest, and the end of the file."""
-        if self._held:
-            self._write(self._held)
-        self._held = []
+        if self._count:
+            self._write()
         self._writer.close()
 
-    def _write(self, rows: Sequence[Sequence[Any]]) -> None:
+    def _write(self) -> None:
         import pyarrow as pa
 
-        columns = [pa.array(column, kind) for column, kind in
-                   zip(zip(*rows, strict=True), self._schema.types, strict=True)]
-        self._writer.write_table(pa.Table.from_arrays(columns, schema=self._schema))
+        self._writer.write_table(pa.concat_tables(self._held).combine_chunks())
+        self._held, self._count = [], 0
 
 
 def write_summary(folder: Path, summary: Mapping[str, Any]) -> None:

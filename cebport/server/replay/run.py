@@ -21,14 +21,13 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from cebport.clearance.draft import day_of
 from cebport.clearance.replay import COLUMNS
 from cebport.policy.overlay import WhatIf
 from cebport.server.replay import results
 from cebport.server.replay.engines import Engine, engine_of
 from cebport.server.replay.gather import Gathered, gather, open_store
 from cebport.server.replay.join import join
-from cebport.server.replay.laws import Law, Plan, days_between, depth, differing, laws_of
+from cebport.server.replay.laws import Law, Plan, day_of, days_between, depth, differing, laws_of
 from cebport.server.replay.spool import Rooted, unpack
 from cebport.server.replay.tell import Teller, Told, add_sums, links_of, money, rule_words
 from cebport.server.replay.worlds import Missed, Worlds
@@ -174,9 +173,8 @@ class _Telling:
 
     def add(self, told: Told) -> None:
         """One shard more."""
-        self.files[results.PARCELS].add(told.parcels)
-        self.files[results.DIFFERENCES].add(told.differences)
-        self.files[results.BUYERS].add(told.buyers)
+        for file, packed in told.tables.items():
+            self.files[file].add_arrow(packed)
         self._accounts.executemany("INSERT INTO moves VALUES (?, ?, ?, ?, ?, ?)", told.accounts)
         add_sums(self.sums, told.sums)
         for name, count in told.counts.items():
@@ -184,8 +182,8 @@ class _Telling:
         self.missed = sorted([*self.missed, *told.missed])[:NOT_REPRODUCED_MAX]
         self.rules |= told.rules
         self.places |= told.places
-        self.parcels += len(told.parcels)
-        self.changed += len(told.differences)
+        self.parcels += told.parcels
+        self.changed += told.changed
 
     def _sum_accounts(self) -> None:
         """Accounts that parcels of all shards share, in one pass in the order of the clock."""

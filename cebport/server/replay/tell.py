@@ -15,11 +15,11 @@ from msgspec import Struct, field
 
 from cebport.clearance import states
 from cebport.clearance.conclude import YEAR_RULE
-from cebport.clearance.draft import day_of
 from cebport.clearance.parts import Case, InventoryPart, Reason
 from cebport.clearance.replay import COLUMNS
 from cebport.faults import ERROR
-from cebport.server.replay.laws import Law
+from cebport.server.replay import results
+from cebport.server.replay.laws import Law, day_of
 from cebport.server.replay.worlds import Account, Missed, Played, Side
 from cebport.server.trace import reason_fault
 from cebport.values import plain
@@ -37,11 +37,12 @@ Key = tuple[str, str, str]
 
 
 class Told(Struct, array_like=True):
-    """What a shard tells: rows of the result files, sums, counts of decisions, what was not reproduced."""
+    """What a shard tells: rows of the result files (as Arrow), how many parcels and how many of them changed, moves of
+    shared accounts, sums, counts of decisions, what was not reproduced."""
 
-    parcels: list[tuple[Any, ...]] = field(default_factory=list)
-    differences: list[tuple[Any, ...]] = field(default_factory=list)
-    buyers: list[tuple[Any, ...]] = field(default_factory=list)
+    tables: dict[str, bytes] = field(default_factory=dict)
+    parcels: int = 0
+    changed: int = 0
     accounts: list[Account] = field(default_factory=list)
     sums: dict[Key, list[int]] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
@@ -56,15 +57,14 @@ class _Half(Struct, array_like=True):
     state: str
     rules: list[str]
     notes: list[str]
-    duty: Decimal
-    vat: Decimal
-    consumption: Decimal
+    taxes: tuple[Decimal, Decimal, Decimal]
     hold_fen: int
     hours_ms: int | None
     over: bool
 
 
-_GONE = _Half(ABSENT, [], [], NO_MONEY, NO_MONEY, NO_MONEY, 0, None, False)
+NO_TAXES = (NO_MONEY, NO_MONEY, NO_MONEY)
+_GONE = _Half(ABSENT, [], [], NO_TAXES, 0, None, False)
 
 
 def fen_of(amount: Decimal) -> int:
@@ -83,23 +83,26 @@ class Teller:
     def __init__(self, law: Law) -> None:
         self.law = law
         self.told = Told()
+        self._parcels: list[tuple[Any, ...]] = []
+        self._differences: list[tuple[Any, ...]] = []
+        self._held: list[tuple[Any, ...]] = []
         self._cells: dict[tuple[str, str, date | None], list[int]] = {}
         self._goods: dict[str, list[int]] = {}
         self._guarantors: dict[str, list[int]] = {}
         self._buyers = [0, 0, 0, 0]
+        self._places: dict[tuple[date, str], str] = {}
 
     def tell(self, played: Played) -> None:
         """One component more."""
         a, b = played.a, played.b
-        told = self.told
-        told.accounts.extend(played.accounts)
+        self.told.accounts.extend(played.accounts)
         cases = a.work.cases if a is b else {**b.work.cases, **a.work.cases}
         held: dict[tuple[bytes, int], list[int]] = {}
         for key in sorted(cases):
             self._parcel(key, played, held)
         quota_a, quota_b = a.work.quota, b.work.quota
         for (buyer, year), (over_a, over_b) in sorted(held.items()):
-            told.buyers.append((buyer.hex(), year, money(quota_a.get((buyer, year), 0)),
+            self._held.append((buyer.hex(), year, money(quota_a.get((buyer, year), 0)),
                                 money(quota_b.get((buyer, year), 0)), over_a, over_b))
             buyers = self._buyers
             buyers[0] += 1
@@ -119,9 +122,8 @@ class Teller:
         first = left or right
         assert first is not None
         assumed = key in played.assumed
-        changed = one is not other and (
-            one.state, one.rules, one.duty, one.vat, one.consumption, one.hold_fen, one.hours_ms) != (
-            other.state, other.rules, other.duty, other.vat, other.consumption, other.hold_fen, other.hours_ms)
+        changed = one is not other and (one.state, one.rules, one.taxes, one.hold_fen, one.hours_ms) != (
+            other.state, other.rules, other.taxes, other.hold_fen, other.hours_ms)
         place, day, began = "", None, a.began.get(key, b.began.get(key))
         value, goods, buyer, mode, office, guarantor = None, [], "", "", "", ""
         if inventory is not None:
@@ -132,21 +134,24 @@ class Teller:
             counted = held.setdefault((inventory.buyerIdNumber.hash, day.year), [0, 0])
             counted[0] += one.over
             counted[1] += other.over
-        self.told.parcels.append((
+        self._parcels.append((
             first.orderNo, first.ebpCode, place, office, mode, day, one.state, other.state, one.rules, other.rules,
-            one.notes, other.notes, value, one.duty, one.vat, one.consumption, other.duty, other.vat,
-            other.consumption, goods, buyer, guarantor, money(one.hold_fen), money(other.hold_fen), assumed,
+            one.notes, other.notes, value, *one.taxes, *other.taxes, goods, buyer,
+            guarantor, money(one.hold_fen), money(other.hold_fen), assumed,
             _hours(one), _hours(other), changed))
         self.told.rules.update(one.rules, one.notes, other.rules, other.notes)
-        self.told.places.add(place)
         self._sum(one, other, changed, (place, mode, day), goods, value, guarantor, (left, right))
         if changed:
-            self.told.differences.append((
+            self._differences.append((
                 first.orderNo, first.ebpCode, one.state, other.state, assumed, *_why(key, one, a),
                 *_why(key, other, b), _receipts(key, a), _receipts(key, b)))
 
     def _place(self, day: date, office: str) -> str:
-        return str(self.law.at(day, office).place)
+        place = self._places.get((day, office))
+        if place is None:
+            place = self._places[day, office] = str(self.law.at(day, office).place)
+            self.told.places.add(place)
+        return place
 
     # sums ----------------------------------------------------------------------------------------------
 
@@ -216,6 +221,11 @@ class Teller:
         if count:
             sums["buyers", "all", ""] = [count, count, 0]
             sums["buyers_at_limit", "all", ""] = [left, right, moved]
+        for file, rows in ((results.PARCELS, self._parcels), (results.DIFFERENCES, self._differences),
+                           (results.BUYERS, self._held)):
+            if rows:
+                self.told.tables[file] = results.arrow_of(file, rows)
+        self.told.parcels, self.told.changed = len(self._parcels), len(self._differences)
         return self.told
 
 
@@ -265,8 +275,8 @@ def _figures(half: _Half, value: Decimal | None) -> Pairs:
         made.append((NUMBER["value"], fen_of(value)))
     if half.hours_ms is not None:
         made += [(NUMBER[HOURS], half.hours_ms), (NUMBER[HELD], 1)]
-    if half.duty or half.vat or half.consumption:
-        taxes = fen_of(half.duty), fen_of(half.vat), fen_of(half.consumption)
+    if any(half.taxes):
+        taxes = _fen(half.taxes)
         made += [(number, amount) for number, amount in enumerate((*taxes, sum(taxes)), FIRST_TAX) if amount]
     return made
 
@@ -285,9 +295,13 @@ def _half(key: str, case: Case | None, side: Side) -> _Half:
     began = side.began.get(key)
     hours_ms = case.released_at - began if case.released_at and began is not None else None
     return _Half(
-        case.state, rules, notes, bill.duty if stands else NO_MONEY, bill.vat if stands else NO_MONEY,
-        bill.consumption if stands else NO_MONEY, case.hold.amount_fen if case.hold is not None else 0, hours_ms,
+        case.state, rules, notes, (bill.duty, bill.vat, bill.consumption) if stands else NO_TAXES,
+        case.hold.amount_fen if case.hold is not None else 0, hours_ms,
         any(reason.rule == YEAR_RULE for reason in why))
+
+
+def _fen(amounts: tuple[Decimal, ...]) -> tuple[int, ...]:
+    return tuple([fen_of(amount) if amount else 0 for amount in amounts])
 
 
 def _hours(half: _Half) -> float | None:
@@ -308,7 +322,7 @@ def _taxes_by_goods(case: Case | None) -> Iterator[tuple[str, tuple[int, ...]]]:
         return
     for line in bill.lines:
         if line.duty or line.vat or line.consumption:
-            taxes = fen_of(line.duty), fen_of(line.vat), fen_of(line.consumption)
+            taxes = _fen((line.duty, line.vat, line.consumption))
             yield line.gcode[:GOODS_DIGITS], (*taxes, sum(taxes))
 
 
@@ -332,8 +346,8 @@ def _why(key: str, half: _Half, side: Side) -> tuple[list[str], list[str]]:
         name = states.name_of(status) if status in states.table()["names"] else None
         if name is not None:
             said.append((f"清单状态 {status} {name.zh}", f"inventory {status} {name.en}"))
-    if half.duty or half.vat or half.consumption:
-        figures = [plain(amount) for amount in (half.duty, half.vat, half.consumption)]
+    if any(half.taxes):
+        figures = [plain(amount) for amount in half.taxes]
         said.append(("关税 {}，增值税 {}，消费税 {}".format(*figures),
                      "duty {}, VAT {}, consumption tax {}".format(*figures)))
     return [zh for zh, _ in said], [en for _, en in said]

@@ -366,7 +366,7 @@ class _Play:
     def _both(self, item: Item, stored: Event | None) -> None:
         worlds, together = self.worlds, self.a is self.b
         part = self._part(item, stored)
-        agree = together and (self.alike and _looks_same(item) or self._agree(item, stored, part))
+        agree = together and ((self.alike and _looks_same(item)) or self._agree(item, stored, part))
         notice = worlds.a.notice = None if agree or not together else Notice(worlds.compare)
         one = self._redo(worlds.a, self.a, item, stored, part, is_b=False)
         worlds.a.notice = None
