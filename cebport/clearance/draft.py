@@ -115,14 +115,16 @@ def label_of(view: Any) -> str:
 
 @lru_cache(maxsize=1024)
 def law_source(view: Any, topic: str) -> str:
-    """The row that says so: topic, instrument (zh / en), confidence and first day; "" where no row holds."""
+    """The row that says so: topic, instrument (zh / en), confidence, first day, and whether its text was not seen; ""
+    where no row holds."""
     row = view.row(topic)
     if row is None:
         return ""
     number = view.instrument(topic).no
     names = number.zh if number.zh == number.en else f"{number.zh} / {number.en}"
     since = f", {row.since}" if row.since else ""
-    return f"{names} [{topic}, {row.confidence}{since}]"
+    unseen = "" if row.seen else "; 未见原文 / text not seen"
+    return f"{names} [{topic}, {row.confidence}{since}{unseen}]"
 
 
 class Draft:
