@@ -37,6 +37,7 @@ READS_GIVEN_FILES = {
     "messages/keys.py": "a key file that the caller names",
     "messages/trust.py": "trust files that the caller names",
     "messages/wire.py": "scan() of a file that the caller names",
+    "policy/overlay.py": "an overlay file that the caller names",
     "policy/importing.py": "a published list that the caller names",
 }
 """Modules of the core that read what they are given; all other reading is of tables beside the module."""

@@ -36,6 +36,7 @@ VARIABLES = (
     ("CEBPORT_PIN", "卡的 PIN（sign --pkcs11）", "PIN of a card (sign --pkcs11)"),
     ("LC_ALL, LC_MESSAGES, LANG", "界面语言，除非给出 --lang", "language of the screen unless --lang is given"),
     ("NO_COLOR", "设了就不用颜色", "set: no colours"),
+    ("RAY_ADDRESS", "whatif --engine ray 所用的 Ray 集群；不设就在本机启动", "the Ray cluster of whatif --engine ray; not set: one on this machine"),
     ("XDG_STATE_HOME", "PostgreSQL 库的密钥文件默认放在其下的 cebport/", "where key files of PostgreSQL stores lie by default, in cebport/"),
 )
 LONG_ROWS = 60

@@ -18,6 +18,7 @@ from cebport import __version__
 from cebport.faults import SettingsError
 from cebport.policy import Policy
 from cebport.policy.overlay import LawOf
+from cebport.server.replay.decide import decide_shard, known_laws
 from cebport.server.replay.engines import AHEAD, Engine
 from cebport.server.replay.laws import Law, Plan, laws_of
 from cebport.server.replay.tell import Told
@@ -49,15 +50,13 @@ def _unpacked(packed: bytes) -> Law:
 
 def decide_packed(parcel: Parcel, shard: bytes) -> Told:
     """One shard, on whatever machine. Raises SettingsError where another version of this package is installed."""
-    from cebport.server.replay import run
-
     if parcel.version != __version__:
         raise SettingsError(note=f"a Ray worker has cebport {__version__}, the driver {parcel.version}")
-    if parcel.plan not in run.known_laws:
-        run.known_laws.clear()
+    if parcel.plan not in known_laws:
+        known_laws.clear()
         a = _unpacked(parcel.laws[0])
-        run.known_laws[parcel.plan] = (a, a if parcel.laws[0] == parcel.laws[1] else _unpacked(parcel.laws[1]))
-    return run.decide_shard(parcel.plan, shard)
+        known_laws[parcel.plan] = (a, a if parcel.laws[0] == parcel.laws[1] else _unpacked(parcel.laws[1]))
+    return decide_shard(parcel.plan, shard)
 
 
 class RayEngine(Engine):

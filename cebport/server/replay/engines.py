@@ -10,13 +10,11 @@ import multiprocessing
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from cebport.faults import SettingsError
+from cebport.server.replay.decide import decide_file
 
-ENGINES = ("local", "ray")
 AHEAD = 2
 """Tasks in flight a worker."""
 
@@ -40,8 +38,6 @@ class Engine:
 
     def shards(self, plan: Any, paths: Sequence[Path]) -> Iterator[Any]:
         """What the shards tell, in their order."""
-        from cebport.server.replay.run import decide_file
-
         return self.here(decide_file, [(plan, path) for path in paths])
 
     def stop(self) -> None:
@@ -58,20 +54,3 @@ def _in_order(futures: Iterable[Future[Any]], ahead: int) -> Iterator[Any]:
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()
-
-
-@contextmanager
-def engine_of(name: str, workers: int) -> Iterator[Engine]:
-    """The engine of a name. Raises SettingsError for one that is not installed."""
-    if name == "ray":
-        from cebport.server.replay.cluster import RayEngine
-
-        engine: Engine = RayEngine(workers)
-    elif name == "local":
-        engine = Engine(workers)
-    else:
-        raise SettingsError(note=f"engine {name!r}: there are {', '.join(ENGINES)}")
-    try:
-        yield engine
-    finally:
-        engine.stop()

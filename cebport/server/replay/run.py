@@ -13,28 +13,29 @@ from __future__ import annotations
 
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import date
-from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
 from cebport.clearance.replay import COLUMNS
+from cebport.faults import SettingsError
 from cebport.policy.overlay import WhatIf
 from cebport.server.replay import results
-from cebport.server.replay.engines import Engine, engine_of
+from cebport.server.replay.engines import Engine
 from cebport.server.replay.gather import Gathered, gather, open_store
 from cebport.server.replay.join import join
-from cebport.server.replay.laws import Law, Plan, day_of, days_between, depth, differing, laws_of
-from cebport.server.replay.spool import Rooted, unpack
-from cebport.server.replay.tell import Teller, Told, add_sums, links_of, money, rule_words
-from cebport.server.replay.worlds import Missed, Worlds
+from cebport.server.replay.laws import Plan, day_of, days_between, depth, differing, laws_of
+from cebport.server.replay.tell import Told, add_sums, links_of, money, rule_words
+from cebport.server.replay.worlds import Missed
 
 POSITIONS_A_STRETCH = 1000
 DOCUMENTS_A_SHARD = 8000
 NOT_REPRODUCED_MAX = 100
+ENGINES = ("local", "ray")
 LAST, FIRST = "SELECT max(position) FROM journal", "SELECT min(position) FROM journal"
 LAST_AT, FIRST_AT = "SELECT max(at) FROM journal", "SELECT min(at) FROM journal"
 Progress = Callable[[str, int, int], None]
@@ -57,37 +58,24 @@ class Empty(Exception):
     """The journal holds nothing of the days asked for."""
 
 
-# ── one shard ───────────────────────────────────────────────────────────────────────────────────────────
-
-known_laws: dict[Plan, tuple[Law, Law]] = {}
-"""The laws of the plan at hand, read once a process."""
-
-
-def decide_shard(plan: Plan, shard: bytes) -> Told:
-    """Every component of a shard through both worlds. Collecting garbage waits until the end: a shard is small."""
-    laws = known_laws.get(plan)
-    if laws is None:
-        known_laws.clear()
-        laws = known_laws[plan] = laws_of(plan)
-    worlds, teller = Worlds(*laws, plan.horizon), Teller(laws[0])
-    held = sorted(unpack(shard), key=_order)
-    for _, group in groupby(held, key=lambda one: one.root):
-        teller.tell(worlds.play([one.item for one in group]))
-    told = teller.finish()
-    told.counts, told.missed = worlds.counts.as_dict(), worlds.missed
-    return told
-
-
-def _order(one: Rooted) -> tuple[int, int, int]:
-    return one.root, one.item.position, one.item.order
-
-
-def decide_file(plan: Plan, path: Path) -> Told:
-    """The same of a shard on disk."""
-    return decide_shard(plan, path.read_bytes())
-
-
 # ── the whole ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+@contextmanager
+def engine_of(name: str, workers: int) -> Iterator[Engine]:
+    """The engine of a name. Raises SettingsError for one that is not installed."""
+    if name == "ray":
+        from cebport.server.replay.cluster import RayEngine
+
+        engine: Engine = RayEngine(workers)
+    elif name == "local":
+        engine = Engine(workers)
+    else:
+        raise SettingsError(note=f"engine {name!r}: there are {', '.join(ENGINES)}")
+    try:
+        yield engine
+    finally:
+        engine.stop()
 
 
 def whatif(plan: Plan, *, report: Path | None = None, engine: str = "local", workers: int = 1,
