@@ -18,9 +18,9 @@ from cebport import __version__
 from cebport.faults import SettingsError
 from cebport.policy import Policy
 from cebport.policy.overlay import LawOf
-from cebport.server.replay.decide import decide_shard, known_laws
+from cebport.server.replay.decide import decide_shard
 from cebport.server.replay.engines import AHEAD, Engine
-from cebport.server.replay.laws import Law, Plan, laws_of
+from cebport.server.replay.laws import Law, Plan, keep_laws, known_laws, laws_once
 from cebport.server.replay.tell import Told
 
 
@@ -53,9 +53,8 @@ def decide_packed(parcel: Parcel, shard: bytes) -> Told:
     if parcel.version != __version__:
         raise SettingsError(note=f"a Ray worker has cebport {__version__}, the driver {parcel.version}")
     if parcel.plan not in known_laws:
-        known_laws.clear()
         a = _unpacked(parcel.laws[0])
-        known_laws[parcel.plan] = (a, a if parcel.laws[0] == parcel.laws[1] else _unpacked(parcel.laws[1]))
+        keep_laws(parcel.plan, (a, a if parcel.laws[0] == parcel.laws[1] else _unpacked(parcel.laws[1])))
     return decide_shard(parcel.plan, shard)
 
 
@@ -63,6 +62,7 @@ class RayEngine(Engine):
     """Tasks of a Ray cluster for the shards; processes of this machine for what needs the store."""
 
     name = "ray"
+    start = "spawn"
 
     def __init__(self, workers: int) -> None:
         super().__init__(workers)
@@ -86,7 +86,7 @@ class RayEngine(Engine):
     def shards(self, plan: Plan, paths: Sequence[Path]) -> Iterator[Told]:
         """What the shards tell, in their order; few of them are in flight at a time."""
         ray = self._ray
-        a, b = laws_of(plan)
+        a, b = laws_once(plan)
         one = _packed(a)
         parcel = ray.put(Parcel(plan, (one, one if a == b else _packed(b)), __version__))
         task = ray.remote(decide_packed)

@@ -5,21 +5,15 @@ from __future__ import annotations
 from itertools import groupby
 from pathlib import Path
 
-from cebport.server.replay.laws import Law, Plan, laws_of
+from cebport.server.replay.laws import Plan, laws_once
 from cebport.server.replay.spool import Rooted, unpack
 from cebport.server.replay.tell import Teller, Told
 from cebport.server.replay.worlds import Worlds
 
-known_laws: dict[Plan, tuple[Law, Law]] = {}
-"""The laws of the plan at hand, read once a process."""
-
 
 def decide_shard(plan: Plan, shard: bytes) -> Told:
     """Every component of a shard through both worlds. Collecting garbage waits until the end: a shard is small."""
-    laws = known_laws.get(plan)
-    if laws is None:
-        known_laws.clear()
-        laws = known_laws[plan] = laws_of(plan)
+    laws = laws_once(plan)
     worlds, teller = Worlds(*laws, plan.horizon), Teller(laws[0])
     held = sorted(unpack(shard), key=_order)
     for _, group in groupby(held, key=lambda one: one.root):

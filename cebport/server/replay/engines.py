@@ -7,6 +7,7 @@ grow with the journal.
 from __future__ import annotations
 
 import multiprocessing
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -15,6 +16,7 @@ from typing import Any
 
 from cebport.server.replay.decide import decide_file
 
+OTHER_THREADS = {"ray", "grpc"}
 AHEAD = 2
 """Tasks in flight a worker."""
 
@@ -23,10 +25,15 @@ class Engine:
     """Processes of this machine; with one worker everything is done in this process."""
 
     name = "local"
+    start = "fork"
+    """How processes begin: a forked one has the laws already, and costs no second start. Not where other threads run
+    libraries of their own."""
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
-        self._pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) if workers > 1 else None
+        start = self.start if self.start in multiprocessing.get_all_start_methods() and not OTHER_THREADS & set(
+            sys.modules) else "spawn"
+        self._pool = ProcessPoolExecutor(workers, multiprocessing.get_context(start)) if workers > 1 else None
 
     def here(self, task: Callable[..., Any], arguments: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
         """Answers of a task that needs the store or a file of this machine."""

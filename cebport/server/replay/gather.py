@@ -23,7 +23,7 @@ from cebport.messages import envelope, wire
 from cebport.messages.trust import TrustStore
 from cebport.server.filings import Filings
 from cebport.server.pipeline import Pipeline, Prepared, reason_of
-from cebport.server.replay.laws import LIGHT, RULES, TRUST, Law, Plan, laws_of
+from cebport.server.replay.laws import LIGHT, RULES, TRUST, Law, Plan, laws_once
 from cebport.server.replay.spool import (
     ARRIVAL,
     BEFORE,
@@ -52,6 +52,7 @@ FIELD_RULE = "RULE-"
 class Gathered(Struct, frozen=True, array_like=True):
     """What a stretch of the journal held: decisions, editions of the law, first and last moment."""
 
+    items: int
     decisions: int
     editions: tuple[str, ...]
     first: int
@@ -117,7 +118,7 @@ class _Gathering:
 
     def __init__(self, store: Store, plan: Plan) -> None:
         self.store, self.plan = store, plan
-        self.a, self.b = laws_of(plan)
+        self.a, self.b = laws_once(plan)
         whole = plan.deep == TRUST
         trust = TrustStore.load(plan.trust) if whole else TrustStore.load(())
         filings = [Filings(store) if whole else _NoFilings() for _ in range(2)]
@@ -126,7 +127,7 @@ class _Gathering:
     def run(self, after: int, last: int, out: Path) -> Gathered:
         spool = Spool(out)
         editions: dict[str, None] = {}
-        decisions = newest = 0
+        items = decisions = newest = 0
         oldest = 1 << 62
         while after < last:
             rows = [row for row in self.store.engine.rows("journal_after", after, ROWS_A_STEP) if row[0] <= last]
@@ -141,13 +142,14 @@ class _Gathering:
                 kind, name = kinds.get(inbox, ("message", ""))
                 for item in self._items(position, inbox, at, kind, name, self.store.vault.stretch(blob)):
                     spool.add(item)
+                    items += 1
                     if item.what != BEFORE and item.raw:
                         decisions += 1
                 if self.plan.since is None or at >= self.plan.since:
                     editions[edition] = None
                     oldest, newest = min(oldest, at), max(newest, at)
         spool.close()
-        return Gathered(decisions, tuple(editions), oldest, newest)
+        return Gathered(items, decisions, tuple(editions), oldest, newest)
 
     def _items(self, position: int, inbox: int, at: int, kind: str, name: str, blob: bytes) -> Iterator[Item]:
         """The items of one row of the journal, in the order of its events."""

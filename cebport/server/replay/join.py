@@ -10,8 +10,9 @@ import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
-from cebport.server.replay.spool import Item, Rooted, blocks_of, pack
+from cebport.server.replay.spool import blocks_of, groups_of, keys_of, pack
 
 CACHE_KIB = 64_000
 SHARD_BYTES_HELD = 1 << 16
@@ -55,29 +56,24 @@ class Components:
             "SELECT key, root FROM roots WHERE key IN (SELECT value FROM json_each(?))", (json.dumps(wanted),)))
         return found
 
-    def add(self, groups: Sequence[tuple[int, ...]]) -> None:
-        """The keys of each group belong together."""
-        before = self.roots({key for group in groups for key in group})
+    def add(self, groups: Sequence[Sequence[int]]) -> None:
+        """The keys of each group belong together; no key is in two of the groups."""
+        before = self.roots([key for group in groups for key in group])
         parent: dict[int, int] = {}
 
         def find(key: int) -> int:
-            top = key
-            while (above := parent.get(top, top)) != top:
-                top = above
-            while (above := parent.get(key, key)) != top:
-                parent[key] = top
+            while (above := parent.get(key, key)) != key:
                 key = above
-            return top
+            return key
 
         for group in groups:
-            tops = {find(before[key]) for key in group}
+            tops = {find(top) for top in {before[key] for key in group}}
             least = min(tops)
             for top in tops:
                 parent[top] = least
-        changed = {key: find(root) for key, root in before.items()}
+        changed = {key: root for key, top in before.items() if (root := find(top)) != top or key == root}
         changed.update((top, find(top)) for top in parent)
-        self._base.executemany("INSERT OR REPLACE INTO roots VALUES (?, ?)", [
-            (key, root) for key, root in changed.items() if before.get(key) != root or key == root])
+        self._base.executemany("INSERT OR REPLACE INTO roots VALUES (?, ?)", list(changed.items()))
 
 
 class Shards:
@@ -87,15 +83,15 @@ class Shards:
         self.paths = [folder / f"shard-{number:05d}" for number in range(count)]
         for path in self.paths:
             path.touch()
-        self._held: list[list[Rooted]] = [[] for _ in self.paths]
+        self._held: list[list[tuple[int, Any]]] = [[] for _ in self.paths]
         self._bytes = [0] * count
         self._all_bytes = 0
 
-    def add(self, root: int, item: Item) -> None:
-        """One more item of a component."""
+    def add(self, root: int, item: Any) -> None:
+        """One more item (its bytes) of a component."""
         at = root % len(self.paths)
-        self._held[at].append(Rooted(root, item))
-        size = len(item.raw) + (len(item.looked.part) if item.looked is not None else 0) + 100
+        self._held[at].append((root, item))
+        size = memoryview(item).nbytes + 20
         self._bytes[at] += size
         self._all_bytes += size
         if self._bytes[at] > SHARD_BYTES_HELD:
@@ -117,23 +113,24 @@ class Shards:
                 self._flush(at)
 
 
-def join(spools: Sequence[Path], work: Path, documents_a_shard: int) -> list[Path]:
-    """Components of everything in the spools, and the items sorted into shards by them; the files of the shards.
+def join(spools: Sequence[Path], items: int, work: Path, documents_a_shard: int) -> list[Path]:
+    """Components of everything in the spools, and their items sorted into shards; the files of the shards.
 
     Both passes read the spools in order; a shard holds its items in that order.
     """
     components = Components(work / "components.db")
-    count = 0
     for spool in spools:
-        for block in blocks_of(spool):
-            components.add([item.keys for item in block if len(item.keys)])
-            count += len(block)
-    shards = Shards(work, max(1, -(-count // documents_a_shard)))
+        components.add(groups_of(spool))
+    shards = Shards(work, max(1, -(-items // documents_a_shard)))
     for spool in spools:
-        for block in blocks_of(spool):
-            roots = components.roots({item.keys[0] for item in block})
-            for item in block:
-                shards.add(roots[item.keys[0]], item)
+        groups = groups_of(spool)
+        roots = components.roots([group[0] for group in groups])
+        home = {key: roots[group[0]] for group in groups for key in group}
+        for keys, raws in blocks_of(spool):
+            for key, raw in zip(keys, raws, strict=True):
+                shards.add(home[key], raw)
+        spool.unlink()
+        keys_of(spool).unlink()
     shards.close()
     components.close()
     return shards.paths

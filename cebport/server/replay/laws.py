@@ -65,6 +65,25 @@ def laws_of(plan: Plan) -> tuple[Law, Law]:
             Law(base if same else supposed.policy, None if profile == OF_THE_PLACE else profile))
 
 
+known_laws: dict[Plan, tuple[Law, Law]] = {}
+"""The laws of the plan at hand, read once a process; a process that is forked has those of its parent."""
+
+
+def laws_once(plan: Plan) -> tuple[Law, Law]:
+    """Both worlds of the plan at hand."""
+    laws = known_laws.get(plan)
+    if laws is None:
+        laws = laws_of(plan)
+        keep_laws(plan, laws)
+    return laws
+
+
+def keep_laws(plan: Plan, laws: tuple[Law, Law]) -> None:
+    """Let ``laws_once`` give these for the plan, and forget those of other plans."""
+    known_laws.clear()
+    known_laws[plan] = laws
+
+
 @lru_cache(maxsize=4096)
 def _day(number: int) -> date:
     return date.fromordinal(EPOCH_DAY + number)

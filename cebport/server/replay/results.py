@@ -78,6 +78,11 @@ FIELDS: dict[str, tuple[tuple[str, str], ...]] = {
 ROWS_A_GROUP = 50_000
 
 
+def warm() -> None:
+    """Load what writes the files, so that processes that are forked have it."""
+    import pyarrow.parquet  # noqa: F401
+
+
 def schema_of(file: str) -> Any:
     """The Arrow schema of one of the Parquet files."""
     import pyarrow as pa

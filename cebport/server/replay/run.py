@@ -28,11 +28,11 @@ from cebport.server.replay import results
 from cebport.server.replay.engines import Engine
 from cebport.server.replay.gather import Gathered, gather, open_store
 from cebport.server.replay.join import join
-from cebport.server.replay.laws import Plan, day_of, days_between, depth, differing, laws_of
+from cebport.server.replay.laws import Plan, day_of, days_between, depth, differing, keep_laws, laws_of, laws_once
 from cebport.server.replay.tell import Told, add_sums, links_of, money, rule_words
 from cebport.server.replay.worlds import Missed
 
-POSITIONS_A_STRETCH = 1000
+POSITIONS_A_STRETCH = 500
 DOCUMENTS_A_SHARD = 8000
 NOT_REPRODUCED_MAX = 100
 ENGINES = ("local", "ray")
@@ -89,15 +89,14 @@ def whatif(plan: Plan, *, report: Path | None = None, engine: str = "local", wor
     with tempfile.TemporaryDirectory(prefix="cebport-whatif-") as place, engine_of(engine, workers) as runner:
         work = Path(place)
         plan, stretches = _stretches(plan)
+        results.warm()
         spools = [work / f"spool-{number:05d}" for number in range(len(stretches))]
         tasks = [(plan, after, last, spool) for (after, last), spool in zip(stretches, spools, strict=True)]
         gathered: list[Gathered] = []
         for one in runner.here(gather, tasks):
             gathered.append(one)
             told("gather", len(gathered), len(tasks))
-        shards = join(spools, work, DOCUMENTS_A_SHARD)
-        for spool in spools:
-            spool.unlink()
+        shards = join(spools, sum(one.items for one in gathered), work, DOCUMENTS_A_SHARD)
         told("join", 1, 1)
         folder = report if report is not None else work / "report"
         folder.mkdir(parents=True, exist_ok=True)
@@ -127,6 +126,7 @@ def _stretches(plan: Plan) -> tuple[Plan, list[tuple[int, int]]]:
         raise Empty
     deep, unweighed = depth(*laws, days_between(day_of(since), day_of(horizon)), with_trust=bool(plan.trust))
     plan = replace(plan, horizon=horizon, deep=deep, unweighed=unweighed, edition=laws[1].policy.edition)
+    keep_laws(plan, laws)
     starts = range(int(first) - 1, int(last), POSITIONS_A_STRETCH)
     return plan, [(start, min(start + POSITIONS_A_STRETCH, int(last))) for start in starts]
 
@@ -187,7 +187,7 @@ class _Telling:
 
 
 def _summary(plan: Plan, gathered: Iterable[Gathered], telling: _Telling, runner: Engine) -> dict[str, Any]:
-    a, b = laws_of(plan)
+    a, b = laws_once(plan)
     stretches = [one for one in gathered if one.decisions]
     first = day_of(min((one.first for one in stretches), default=plan.horizon))
     last = day_of(plan.horizon)

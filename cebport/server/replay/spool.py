@@ -65,7 +65,7 @@ class Looked(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Item(msgspec.Struct, array_like=True, gc=False):
-    """One decision of the journal. keys: numbers of everything that it touches, its own record first.
+    """One decision of the journal. keys: numbers of everything that it touches, () once it is spooled.
 
     raw: the stored event as it stands, b"" where only the archive knows of it. name: the kind of a tick, the number
     of the tally of an arrival. place: of an arrival.
@@ -124,42 +124,95 @@ def keys_touched(event: Event, part: Any) -> tuple[int, ...]:
 # ── files of blocks ─────────────────────────────────────────────────────────────────────────────────────
 
 _head = struct.Struct("<I")
-_items = msgspec.msgpack.Decoder(list[Item])
+_block = msgspec.msgpack.Decoder(tuple[list[int], list[msgspec.Raw]])
+_groups = msgspec.msgpack.Decoder(list[list[int]])
+
+
+class Groups:
+    """The keys of a stretch of the journal, gathered into groups of what was seen in common."""
+
+    def __init__(self) -> None:
+        self._parent: dict[int, int] = {}
+
+    def add(self, keys: tuple[int, ...]) -> None:
+        """These keys belong together."""
+        parent = self._parent
+        top = self._find(keys[0])
+        for key in keys[1:]:
+            other = self._find(key)
+            if other < top:
+                parent[top] = other
+                top = other
+            elif other != top:
+                parent[other] = top
+
+    def _find(self, key: int) -> int:
+        parent = self._parent
+        top = parent.setdefault(key, key)
+        while (above := parent[top]) != top:
+            top = above
+        if parent[key] != top:
+            parent[key] = top
+        return top
+
+    def lists(self) -> list[list[int]]:
+        """Every group as a list of its keys."""
+        made: dict[int, list[int]] = {}
+        for key in self._parent:
+            made.setdefault(self._find(key), []).append(key)
+        return list(made.values())
 
 
 class Spool:
-    """A file that grows by blocks of items."""
+    """The items of a stretch in blocks, and beside them its groups of keys."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._file = path.open("wb")
         self._squeeze = zstandard.ZstdCompressor(level=1)
+        self._keys: list[int] = []
         self._held: list[Item] = []
+        self._groups = Groups()
 
     def add(self, item: Item) -> None:
         """One more item."""
+        keys, item.keys = item.keys, ()
+        self._groups.add(keys)
+        self._keys.append(keys[0])
         self._held.append(item)
         if len(self._held) >= ITEMS_A_BLOCK:
             self._flush()
 
     def _flush(self) -> None:
         if self._held:
-            block = self._squeeze.compress(encode(self._held))
+            block = self._squeeze.compress(encode((self._keys, self._held)))
             self._file.write(_head.pack(len(block)))
             self._file.write(block)
-            self._held = []
+            self._keys, self._held = [], []
 
     def close(self) -> None:
-        """The last block, and the end."""
+        """The last block, the groups, and the end."""
         self._flush()
         self._file.close()
+        keys_of(self._path).write_bytes(self._squeeze.compress(encode(self._groups.lists())))
 
 
-def blocks_of(path: Path) -> Iterator[list[Item]]:
-    """The blocks of a spool, one after the other."""
+def keys_of(spool: Path) -> Path:
+    """The file of a spool's groups."""
+    return spool.with_name(spool.name + ".keys")
+
+
+def groups_of(spool: Path) -> list[list[int]]:
+    """The groups of keys of a spool."""
+    return _groups.decode(zstandard.ZstdDecompressor().decompress(keys_of(spool).read_bytes()))
+
+
+def blocks_of(spool: Path) -> Iterator[tuple[list[int], list[msgspec.Raw]]]:
+    """The blocks of a spool, one after the other: a key of each item, and its bytes."""
     stretch = zstandard.ZstdDecompressor()
-    with path.open("rb") as file:
+    with spool.open("rb") as file:
         while head := file.read(_head.size):
-            yield _items.decode(stretch.decompress(file.read(_head.unpack(head)[0])))
+            yield _block.decode(stretch.decompress(file.read(_head.unpack(head)[0])))
 
 
 class Rooted(msgspec.Struct, array_like=True, gc=False):
@@ -172,8 +225,8 @@ class Rooted(msgspec.Struct, array_like=True, gc=False):
 _rooted = msgspec.msgpack.Decoder(list[Rooted])
 
 
-def pack(held: Sequence[Rooted]) -> bytes:
-    """A block of a shard."""
+def pack(held: Sequence[tuple[int, Any]]) -> bytes:
+    """A block of a shard: numbers of components, and items as they stand in their spool."""
     block = encode(held)
     return _head.pack(len(block)) + block
 
