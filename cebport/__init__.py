@@ -12,11 +12,22 @@ The library in one import; everything is loaded when it is first used::
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 __all__ = ["Fault", "Malformed", "Message", "Policy", "TrustStore", "check", "parse", "sign", "tax", "unwrap",
            "verify", "wrap", "write"]
+
+if TYPE_CHECKING:  # for type checkers only: the same names as in _HOMES
+    from cebport.clearance.quote import reckon as tax
+    from cebport.faults import Fault, Malformed
+    from cebport.messages.documents import Message
+    from cebport.messages.envelope import unwrap, wrap
+    from cebport.messages.rules import check
+    from cebport.messages.signature import sign, verify
+    from cebport.messages.trust import TrustStore
+    from cebport.messages.wire import parse, write
+    from cebport.policy import Policy
 
 _HOMES = {  # name -> module, or module:name where it is called otherwise there
     "parse": "cebport.messages.wire",
@@ -35,16 +46,18 @@ _HOMES = {  # name -> module, or module:name where it is called otherwise there
 }
 
 
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module 'cebport' has no attribute {name!r}")
-    import importlib
+if not TYPE_CHECKING:  # hidden from them, so that they refuse a name that is none
 
-    module, _, attribute = home.partition(":")
-    value = getattr(importlib.import_module(module), attribute or name)
-    globals()[name] = value
-    return value
+    def __getattr__(name: str) -> Any:
+        home = _HOMES.get(name)
+        if home is None:
+            raise AttributeError(f"module 'cebport' has no attribute {name!r}")
+        import importlib
+
+        module, _, attribute = home.partition(":")
+        value = getattr(importlib.import_module(module), attribute or name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

@@ -26,7 +26,7 @@ class Tick(NamedTuple):
 
     kind: str
     inbox: int
-    index: int
+    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody asks of it
 
 
 def decide_tally(part: TallyPart, facts: Facts, view: Any, now: int) -> Outcome:

@@ -131,18 +131,18 @@ def _store_signed(draft: Draft, part: SignedForPart) -> SignedForPart:
 def take_inventory(draft: Draft, part: InventoryPart) -> None:
     """621. One living inventory an order; preNo stays with (copNo, agentCode) through changes and new declarations."""
     held = draft.inventory
-    same = held is not None and (held.copNo, held.agentCode) == (part.copNo, part.agentCode)
+    same = held if held is not None and (held.copNo, held.agentCode) == (part.copNo, part.agentCode) else None
     before = _declared_before(draft, part) if draft.past else None
-    reason = _inventory_admission(draft, part, held if same else None, held)
-    if reason is None and not same and before is not None and part.appTime <= before.appTime:
+    reason = _inventory_admission(draft, part, same, held)
+    if reason is None and same is None and before is not None and part.appTime <= before.appTime:
         reason = Reason("KEY-STALE", ERROR, "inventory", part.appTime, before.appTime)
-    earlier = held.preNo if same else before.preNo if before is not None else ""
+    earlier = same.preNo if same is not None else before.preNo if before is not None else ""
     if earlier:
         part = draft.said(part, preNo=earlier)
     if reason is not None:
         refuse(draft, "inventory", part, reason)
         return
-    if held is not None and (not same or held.status not in (states.STASHED, states.SENT)):
+    if held is not None and (same is None or held.status not in (states.STASHED, states.SENT)):
         draft.past = (*draft.past, Past(held.copNo, held.agentCode, held.preNo, held.invtNo, held.status, held.appTime))
     if not earlier:
         part = draft.said(part, preNo=pre_number(draft, "B"))

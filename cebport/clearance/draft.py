@@ -244,11 +244,8 @@ class Draft:
             fields["state"] = state
         return fields
 
-    def _waybill_fields(self) -> dict[str, Any] | None:
-        """The fields of the waybill that this draft set anew; None = untouched."""
-        waybill = self.waybill
-        if waybill is None:
-            return None
+    def _waybill_fields(self, waybill: Waybill) -> dict[str, Any]:
+        """The fields of the waybill that this draft set anew; {} = untouched."""
         fields: dict[str, Any] = {}
         if self.waybill_part is not waybill.part:
             fields["part"] = self.waybill_part
@@ -258,7 +255,7 @@ class Draft:
             fields["arrived"] = self.arrived
         if self.signed_for is not waybill.signed_for:
             fields["signed_for"] = self.signed_for
-        return fields or None
+        return fields
 
     def finish(self, state: str, tally_set: TallyPart | None = None) -> Outcome:
         """The outcome. ``state``: the parcel's state now."""
@@ -270,12 +267,15 @@ class Draft:
             if fields or self.case.version:
                 case_change = CaseChange(**fields)
                 case = parts.with_fields(self.case, fields, self.inbox)
-        waybill_fields = self._waybill_fields()
-        if waybill_fields is not None:
-            waybill_change = WaybillChange(**waybill_fields)
-            waybill = parts.with_waybill_fields(self.waybill, waybill_fields, self.inbox)
-            road = parts.waybill_key(waybill.logisticsNo, waybill.logisticsCode)
+        held = self.waybill
+        if held is not None:
+            waybill_fields = self._waybill_fields(held)
+            if waybill_fields:
+                waybill_change = WaybillChange(**waybill_fields)
+                waybill = parts.with_waybill_fields(held, waybill_fields, self.inbox)
+                road = parts.waybill_key(waybill.logisticsNo, waybill.logisticsCode)
         if tally_set is not None:
+            assert self.facts.tally is not None
             tally = parts.fold_tally(self.facts.tally, tally_set, self.inbox)
         event = Event(
             name=self.names[0] if len(self.names) == 1 else "; ".join(self.names),

@@ -47,8 +47,8 @@ class Receipt(Struct, frozen=True, gc=False):
 
 
 @cache
-def words() -> dict[str, dict[str, str]]:
-    """Texts of receipts by kind and status."""
+def words() -> dict[str, dict[str, Any]]:
+    """Texts of receipts by kind and status; those of status 2 by appType once more."""
     import yaml
 
     return yaml.safe_load((Path(__file__).parent / "tables" / "receipts.yaml").read_text(encoding="utf-8"))

@@ -57,9 +57,9 @@ def parts_of(event: Event) -> Iterator[Any]:
             if group is not UNSET:
                 yield from group
     if road is not None:
-        for part in (road.part, road.signed_for):
-            if part is not UNSET and part is not None:
-                yield part
+        for document in (road.part, road.signed_for):
+            if document is not UNSET and document is not None:
+                yield document
     if event.tally_set is not None:
         yield event.tally_set
 
@@ -83,7 +83,7 @@ class Given(NamedTuple):
 
     kind: str
     inbox: int
-    index: int
+    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody asks of it
     series: str
     number: int
     text: str
@@ -140,8 +140,8 @@ def answer(case: Case, facts: Facts, view: Any, now: int, outcome: str) -> Outco
     Approved, it is released and billed by the rates of the day that the law names, as far as its rates are known.
     """
     draft = Draft(case, facts, view, now, 0, 0)
+    assert draft.inventory is not None
     inventory = draft.inventory
-    assert inventory is not None
     if outcome != APPROVED:
         refuse_inventory(draft, inventory, [])
         return draft.finish(states.parcel_state(draft.inventory.status))

@@ -177,8 +177,8 @@ def _remaining(draft: Draft, inventory: InventoryPart, bill: Bill, part: ReturnP
     """The bill's lines for what is left, each amount in proportion to the quantity, to the fen."""
     before = returned_quantities(draft.returns)
     back: dict[int, Decimal] = {}
-    for line in part.lines:
-        back[line.gnum] = back.get(line.gnum, ZERO) + line.qty
+    for sent in part.lines:
+        back[sent.gnum] = back.get(sent.gnum, ZERO) + sent.qty
     quantity = {line.gnum: line.qty for line in inventory.lines}
     left = []
     for line in bill.lines:

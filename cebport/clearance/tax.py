@@ -364,7 +364,7 @@ def _is_dear(line: Line, value: Decimal, row: Mapping[str, Any], view: Any) -> b
     if "dear_each_cny" in row:
         return value >= Decimal(row["dear_each_cny"]) * (quantity(line, PIECES) or line.qty)
     rule = view.get("consumption." + row["dear_as"]) if "dear_as" in row else None
-    return bool(rule) and rule["kind"] != "none" and _over_threshold(line, value, rule)
+    return bool(rule and rule["kind"] != "none" and _over_threshold(line, value, rule))
 
 
 def _by_rule(line: Line, value: Decimal, rule: Mapping[str, Any] | None, reasons: list[Reason],
@@ -395,17 +395,16 @@ def _over_threshold(line: Line, value: Decimal, rule: Mapping[str, Any]) -> bool
     Goods that come by the sheet (片、张) are measured by the sheet although their weight is known too.
     """
     per_mass, per_piece = rule.get("threshold_per_ml_or_g"), rule.get("threshold_per_piece")
-    if per_mass is None and per_piece is None:
-        return True
     if per_mass is not None:
-        sheets = quantity(line, SHEETS) if per_piece is not None else ZERO
-        if sheets:
-            return value >= per_piece * sheets
+        if per_piece is not None:
+            sheets = quantity(line, SHEETS)
+            if sheets:
+                return value >= per_piece * sheets
         mass = quantity(line, GRAMS_OR_ML)
         if mass:
             return value >= per_mass * mass
-        if per_piece is None:
-            return False
+    if per_piece is None:
+        return per_mass is None
     return value >= per_piece * (quantity(line, PIECES) or line.qty)
 
 

@@ -18,7 +18,7 @@ from cebport.doors.frame import DONE, NO, option
 from cebport.doors.screen import say
 from cebport.faults import ERROR
 from cebport.policy import Difference, Policy, Row, View, diff
-from cebport.policy.places import NATION
+from cebport.policy.places import NATION, Place
 from cebport.policy.schema import jsonable
 from cebport.values import BEIJING
 
@@ -227,7 +227,8 @@ def past(policy: Policy, name: str, place: str, profile: str | None = None,
 def change_days(policy: Policy) -> list[date]:
     """A day before every row, then every day on which a row or a place begins or is over."""
     found: set[date] = set()
-    for held in [*policy.rows(), *policy.places.values()]:
+    dated: list[Row | Place] = [*policy.rows(), *policy.places.values()]
+    for held in dated:
         if held.since is not None:
             found.add(held.since)
         if held.until is not None:

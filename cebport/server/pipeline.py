@@ -273,13 +273,14 @@ class Pipeline:
         held = work.tallies.get(key) or Tally(part.copNo, part.operatorCode)
         outcome = decide_tally(part, Facts(self.store, tally=held), self.view(day, part.customsCode), at)
         yield outcome
-        if outcome.tally is None or not outcome.tally.part.rkdNo:
+        stored = outcome.tally.part if outcome.tally is not None else None
+        if stored is None or not stored.rkdNo:
             return
         for number in part.waybills:
             waybill = work.waybills.get(waybill_key(number, part.logisticsCode)) or Waybill(number, part.logisticsCode)
             case = work.case_or_none(waybill.case)
             facts = Facts(self.store, waybill, work.spent(case.inventory))
-            yield arrive(outcome.tally.part.rkdNo, case, facts, self.view(day, part.customsCode), at,
+            yield arrive(stored.rkdNo, case, facts, self.view(day, part.customsCode), at,
                          part.inbox, part.index)
 
     def _refuse(self, one: Prepared, index: int, part: Any, events: list[Event], receipts: list[Receipt],

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -124,7 +125,7 @@ def _run(store: Store, runner: Any, files: Iterable[Path], out: FolderOut, patie
     unread: list[str] = []
     new = known = 0
     for batch in intake.read_files(files, peer=PEER, clock=clock, unread=unread):
-        taken = patience.insist(lambda batch=batch: intake.take(store, batch))
+        taken = patience.insist(partial(intake.take, store, batch))
         new, known = new + len(taken.inboxes), known + taken.repeats
         if progress is not None:
             progress("taken", len(batch))

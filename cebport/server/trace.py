@@ -12,7 +12,18 @@ from typing import Any
 
 import msgspec
 
-from cebport.clearance.parts import WAITING, Case, Event, Reason, Tally, Waybill, waybill_key
+from cebport.clearance.parts import (
+    WAITING,
+    CancelPart,
+    Case,
+    Event,
+    Past,
+    Reason,
+    ReturnPart,
+    Tally,
+    Waybill,
+    waybill_key,
+)
 from cebport.clearance.receipts import explained, time17_of
 from cebport.clearance.states import REVIEW, STASHED, STORED, name_of
 from cebport.faults import Fault, Words
@@ -101,9 +112,15 @@ def trace(store: Store, number: str) -> list[Story]:
                if key in cases]
     stories += [_story(store, Case("", ""), waybill, refused.get(waybill_key(
         waybill.logisticsNo, waybill.logisticsCode), ())) for waybill in loose]
-    stories += [_story(store, Case(*key.rsplit("|", 1)), refused=inboxes)
+    stories += [_story(store, _case_without_records(key), refused=inboxes)
                 for key, inboxes in refused.items() if key not in cases and key not in roads]
     return stories + [_tally_story(store, tally) for tally in store.tallies_of(number)]
+
+
+def _case_without_records(key: str) -> Case:
+    """The parcel of which only its key is known, since no document of it was taken."""
+    order_no, ebp_code = key.rsplit("|", 1)
+    return Case(order_no, ebp_code)
 
 
 def _tally_story(store: Store, tally: Tally) -> Story:
@@ -230,11 +247,12 @@ def _said(store: Store, inboxes: list[int], case: Case, waybill: Waybill | None,
     """Every receipt of the parcel's documents, in the order of their times."""
     inventory = case.inventory
     held = (inventory,) if inventory is not None else ()
-    pre_numbers = not_taken | {p.preNo for p in (*case.past, *case.cancels, *case.returns)} | (
+    others: tuple[Past | CancelPart | ReturnPart, ...] = (*case.past, *case.cancels, *case.returns)
+    pre_numbers = not_taken | {p.preNo for p in others} | (
         {inventory.preNo} if inventory is not None else set())
     invt_numbers = {p.invtNo for p in case.past if p.invtNo} | (
         {inventory.invtNo} if inventory is not None and inventory.invtNo else set())
-    own_numbers = {(p.copNo, p.agentCode) for p in (*held, *case.past, *case.cancels, *case.returns) if p.copNo}
+    own_numbers = {(p.copNo, p.agentCode) for p in (*held, *others) if p.copNo}
     payments = {(p.payCode, p.payTransactionId) for p in case.payments}
     road = (waybill.logisticsCode, waybill.logisticsNo) if waybill is not None else None
 

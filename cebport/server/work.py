@@ -65,7 +65,8 @@ def keys_of(case: Case) -> Iterable[str]:
         yield inventory_key(inventory.copNo, inventory.agentCode)
         if inventory.invtNo:
             yield declared_key(inventory.invtNo)
-    for request in (*case.cancels, *case.returns):
+    requests: tuple[CancelPart | ReturnPart, ...] = (*case.cancels, *case.returns)
+    for request in requests:
         yield request_key(request.copNo, request.invtNo)
 
 
