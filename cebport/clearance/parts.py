@@ -438,7 +438,8 @@ class Event(Struct, frozen=True, omit_defaults=True, gc=False):
 
     law: "place@day" of the view that decided; spent_fen: what the buyer's year held before. number, own: of a
     document that was not taken, the preNo that its receipt got and its own number ("copNo|agentCode"). timers: what
-    falls due for the case, and when (ms).
+    falls due for the case, and when (ms). link, body: where the event changes the records of another link of the chain
+    (bonded, forex, taxation …), which one, and its change as that link's own records in msgpack.
     """
 
     name: str
@@ -457,6 +458,8 @@ class Event(Struct, frozen=True, omit_defaults=True, gc=False):
     number: str = ""
     own: str = ""
     timers: tuple[tuple[str, int], ...] = ()
+    link: str = ""
+    body: bytes = b""
 
 
 def case_key(order_no: str, ebp_code: str) -> str:
