@@ -25,6 +25,7 @@ test: lint
 
 lint: $(READY)
 	$(BIN)/ruff check
+	$(BIN)/mypy cebport
 	$(BIN)/python tools/gen.py --check
 	$(BIN)/python tools/gen_docs.py --check
 
