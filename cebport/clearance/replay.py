@@ -46,30 +46,26 @@ WRITTEN_ON: dict[type, dict[str, Any]] = {
 """Kind of part -> the fields that the decision fills in, as they are when the document arrives."""
 
 
-def parts_of(event: Event) -> Iterator[Any]:
-    """Every part that an event sets."""
-    change, road = event.set, event.waybill_set
-    if change is not None:
-        for part in (change.order, change.inventory):
-            if part is not UNSET and part is not None:
-                yield part
-        for group in (change.payments, change.cancels, change.returns):
-            if group is not UNSET:
-                yield from group
-    if road is not None:
-        for document in (road.part, road.signed_for):
-            if document is not UNSET and document is not None:
-                yield document
-    if event.tally_set is not None:
-        yield event.tally_set
-
-
 def document_of(event: Event, inbox: int) -> Any | None:
     """The document that caused an event, as it arrived; None where the event does not hold it (it was refused)."""
-    index = event.index
-    for part in parts_of(event):
-        if part.inbox == inbox and part.index == index:
-            return replace(part, **WRITTEN_ON[type(part)])
+    index, change, road = event.index, event.set, event.waybill_set
+    if change is not None:
+        for part in (change.inventory, change.order):
+            if part is not UNSET and part is not None and part.inbox == inbox and part.index == index:
+                return replace(part, **WRITTEN_ON[type(part)])
+    if road is not None:
+        for part in (road.part, road.signed_for):
+            if part is not UNSET and part is not None and part.inbox == inbox and part.index == index:
+                return replace(part, **WRITTEN_ON[type(part)])
+    if change is not None:
+        for group in (change.payments, change.cancels, change.returns):
+            if group is not UNSET:
+                for part in group:
+                    if part.inbox == inbox and part.index == index:
+                        return replace(part, **WRITTEN_ON[type(part)])
+    tally = event.tally_set
+    if tally is not None and tally.inbox == inbox and tally.index == index:
+        return replace(tally, **WRITTEN_ON[TallyPart])
     return None
 
 
@@ -89,25 +85,25 @@ class Given(NamedTuple):
     text: str
 
 
-def numbers_given(event: Event, inbox: int) -> Iterator[Given]:
-    """The numbers that an event gave out or kept, by the document that they are of."""
-    if event.number:
+def numbers_given(event: Event, inbox: int, kind: str = "") -> Iterator[Given]:
+    """The numbers that an event gave out or kept, by the document that they are of; all, or those of one kind."""
+    change, tally = event.set, event.tally_set
+    if event.number and kind in ("", "pre"):
         yield _pre(event.number, inbox, event.index)
-    change = event.set
     if change is not None:
         inventory = change.inventory
         if inventory is not UNSET and inventory is not None:
-            yield from _of_inventory(inventory, change.bill)
-        for group in (change.cancels, change.returns):
-            if group is not UNSET:
-                for request in group:
-                    if request.preNo and (request.inbox, request.index) == (inbox, event.index):
-                        yield _pre(request.preNo, inbox, event.index)
-    tally = event.tally_set
+            yield from _of_inventory(inventory, change.bill, kind)
+        if kind in ("", "pre"):
+            for group in (change.cancels, change.returns):
+                if group is not UNSET:
+                    for request in group:
+                        if request.preNo and (request.inbox, request.index) == (inbox, event.index):
+                            yield _pre(request.preNo, inbox, event.index)
     if tally is not None:
-        if tally.preNo:
+        if tally.preNo and kind in ("", "pre"):
             yield _pre(tally.preNo, inbox, event.index)
-        if tally.rkdNo:
+        if tally.rkdNo and kind in ("", "rkd"):
             office, rest = tally.customsCode, tally.rkdNo.removeprefix(tally.customsCode)
             yield Given("rkd", inbox, event.index, f"rkd/{office}/{rest[:8]}", int(rest[8:]), tally.rkdNo)
 
@@ -116,14 +112,14 @@ def _pre(text: str, inbox: int, index: int) -> Given:
     return Given("pre", inbox, index, f"pre/{text[0]}/{text[1:9]}", int(text[9:]), text)
 
 
-def _of_inventory(inventory: InventoryPart, made: Any) -> Iterator[Given]:
+def _of_inventory(inventory: InventoryPart, made: Any, kind: str) -> Iterator[Given]:
     inbox, index, office = inventory.inbox, inventory.index, inventory.customsCode
-    if inventory.preNo:
+    if inventory.preNo and kind in ("", "pre"):
         yield _pre(inventory.preNo, inbox, index)
-    if inventory.invtNo:
+    if inventory.invtNo and kind in ("", "invt"):
         year, _, number = inventory.invtNo.removeprefix(office).partition("I")
         yield Given("invt", inbox, index, f"invt/{office}/{year}", int(number), inventory.invtNo)
-    if made is not UNSET and made is not None:
+    if made is not UNSET and made is not None and kind in ("", "tax"):
         rest = made.taxNo.removeprefix("TX" + office)
         yield Given("tax", inbox, index, f"tax/{office}/{rest[:8]}", int(rest[8:]), made.taxNo)
 

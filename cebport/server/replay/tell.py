@@ -139,7 +139,8 @@ class Teller:
             one.notes, other.notes, value, *one.taxes, *other.taxes, goods, buyer,
             guarantor, money(one.hold_fen), money(other.hold_fen), assumed,
             _hours(one), _hours(other), changed))
-        self.told.rules.update(one.rules, one.notes, other.rules, other.notes)
+        if one.rules or one.notes or other is not one:
+            self.told.rules.update(one.rules, one.notes, other.rules, other.notes)
         self._sum(one, other, changed, (place, mode, day), goods, value, guarantor, (left, right))
         if changed:
             self._differences.append((

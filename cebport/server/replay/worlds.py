@@ -76,8 +76,8 @@ class Journal:
         """The numbers of a document, those of the present item first."""
         item, event = self._items[self.at], self._events[self.at]
         if event is not None and item.what != CARRIED:
-            for one in numbers_given(event, item.inbox):
-                if one.kind == kind and (one.inbox, one.index) == place:
+            for one in numbers_given(event, item.inbox, kind):
+                if one.inbox == place[0] and one.index == place[1]:
                     yield one
         yield from self._all().get((kind, *place), ())
 
@@ -366,7 +366,7 @@ class _Play:
     def _both(self, item: Item, stored: Event | None) -> None:
         worlds, together = self.worlds, self.a is self.b
         part = self._part(item, stored)
-        agree = together and ((self.alike and _looks_same(item)) or self._agree(item, stored, part))
+        agree = together and ((self.alike and item.looked is None) or self._agree(item, stored, part))
         notice = worlds.a.notice = None if agree or not together else Notice(worlds.compare)
         one = self._redo(worlds.a, self.a, item, stored, part, is_b=False)
         worlds.a.notice = None
@@ -451,7 +451,7 @@ class _Play:
                 part = self._renumbered(part)
             outcome = world.decide(side, part, item.at)
         event = outcome.event
-        warned = verdict.why if verdict is not None else carried(stored) if stored is not None else ()
+        warned = verdict.why if verdict is not None else carried(stored) if stored is not None and stored.why else ()
         if warned:
             event = replace(event, why=(*event.why, *warned))
         return _Redone(event, outcome)
