@@ -43,6 +43,9 @@ TABLES = {
     "numbers": "name, next",
     "filings": "code, name, roles, since, until",
     "access": "id, at, who, what, reason",
+    "forex_payments": "key, day, amount_fen, inbox, blob",
+    "forex_batches": "key, day, inbox, blob",
+    "forex_lines": "batch, number, payment, cny_fen, amount",
 }
 """Everything but the running totals (``counts``): those are counted again."""
 COUNTED = {"inbox": "id", "journal": "position", "outbox": "id", "timers": "id", "access": "id"}

@@ -22,6 +22,7 @@ import msgspec
 import zstandard
 
 from cebport.clearance.parts import Case, Event, Tally, Waybill, fold_case, fold_tally, fold_waybill
+from cebport.server import forex_fold
 from cebport.server.store.store import STATE_NUMBERS, Store, encode
 from cebport.server.work import claimed_keys, refused_keys
 
@@ -34,6 +35,9 @@ RECORDS: dict[str, tuple[Any, Callable[[Any, Any, int], Any], str]] = {
     "waybills": (Waybill, fold_waybill, "waybill_set"),
     "tallies": (Tally, fold_tally, "tally_set"),
 }
+LINKS: dict[str, Any] = {"forex": forex_fold}
+"""Link of the chain -> the module that proves its tables: TABLES (scratch tables, as SQL), fold(base, event, inbox), and
+sides(store, base): name, stored rows and folded rows of each table, both in the order of their keys."""
 
 
 @dataclass(slots=True)
@@ -77,7 +81,8 @@ class _Scratch:
                       for t in ("timers", "stored_timers"))
             + "CREATE TABLE receipts (at INTEGER, type TEXT, count INTEGER, PRIMARY KEY (at, type)) WITHOUT ROWID;"
             + "CREATE TABLE outbox (at INTEGER, type TEXT, inbox INTEGER, receiver TEXT, count INTEGER, "
-              "PRIMARY KEY (at, type, inbox, receiver)) WITHOUT ROWID;")
+              "PRIMARY KEY (at, type, inbox, receiver)) WITHOUT ROWID;"
+            + "".join(link.TABLES for link in LINKS.values()))
         self.postings = 0
         self.posted = 0
         self._decoders = {table: msgspec.msgpack.Decoder(kind) for table, (kind, _, _) in RECORDS.items()}
@@ -102,6 +107,8 @@ class _Scratch:
                 if table == "cases":
                     self.base.executemany("INSERT OR REPLACE INTO keys VALUES (?, ?)",
                                           [(business, key) for business in claimed_keys(record, after)])
+        if event.link in LINKS:
+            LINKS[event.link].fold(self.base, event, inbox)
         for refused in refused_keys(event):
             self.base.execute("INSERT OR IGNORE INTO refusals VALUES (?, ?)", (refused, inbox))
         for p in event.postings:
@@ -165,6 +172,9 @@ def check(store: Store, progress: Callable[[int], None] | None = None) -> Report
             iter(scratch.base.execute("SELECT account, held_fen FROM quota WHERE held_fen <> 0 ORDER BY account")))
         _compare(report, "refusals", _refusals(store), iter(
             ((key, inbox),) for key, inbox in scratch.base.execute("SELECT key, inbox FROM refusals ORDER BY 1, 2")))
+        for link in LINKS.values():
+            for name, stored, folded in link.sides(store, scratch.base):
+                _compare(report, name, stored, folded)
         _compare_postings(report, store, scratch)
         _compare_timers(report, store, scratch)
         _compare_outbox(report, store, scratch)

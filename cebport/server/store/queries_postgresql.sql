@@ -6,6 +6,9 @@ INSERT INTO inbox (peer, digest, kind, name, route, received_at) VALUES (%s, %s,
 ON CONFLICT (peer, digest) DO NOTHING RETURNING id;
 -- name: delivered
 SELECT id FROM inbox WHERE peer = %s AND digest = %s;
+-- name: book_inbox
+INSERT INTO inbox (peer, digest, kind, name, route, received_at, state)
+VALUES (%s, %s, %s, %s, %s, %s, %s::smallint) RETURNING id;
 -- name: archive
 INSERT INTO archive (inbox, key_id, wrapped, blob) SELECT * FROM unnest(%s::bigint[], %s::text[], %s::bytea[], %s::bytea[]);
 -- name: claim
@@ -218,3 +221,43 @@ WHERE archive.inbox = n.inbox;
 SELECT coalesce(sum(held_fen), 0) FROM quota;
 -- name: posted_total
 SELECT coalesce(sum(amount_fen), 0) FROM postings WHERE kind IN ('quota', 'quota_back');
+-- name: forex_turn
+LOCK TABLE forex_batches IN SHARE ROW EXCLUSIVE MODE;
+-- name: forex_payments
+SELECT key, blob FROM forex_payments WHERE key = ANY (%s::text[]);
+-- name: forex_batches
+SELECT key, blob FROM forex_batches WHERE key = ANY (%s::text[]);
+-- name: forex_lines_of
+SELECT batch, number, payment, cny_fen, amount FROM forex_lines WHERE payment = ANY (%s::text[]) ORDER BY batch, number;
+-- name: forex_lines_in
+SELECT batch, number, payment, cny_fen, amount FROM forex_lines WHERE batch = ANY (%s::text[]) ORDER BY batch, number;
+-- name: insert_forex_payments
+INSERT INTO forex_payments (key, day, amount_fen, inbox, blob)
+SELECT * FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::bigint[], %s::bytea[]) ON CONFLICT (key) DO NOTHING;
+-- name: insert_forex_batches
+INSERT INTO forex_batches (key, day, inbox, blob)
+SELECT * FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::bytea[]) ON CONFLICT (key) DO NOTHING;
+-- name: insert_forex_lines
+INSERT INTO forex_lines (batch, number, payment, cny_fen, amount)
+SELECT * FROM unnest(%s::text[], %s::int[], %s::text[], %s::bigint[], %s::text[]);
+-- name: forex_payments_between
+SELECT key, blob FROM forex_payments WHERE key > %s AND key < %s AND day BETWEEN %s AND %s ORDER BY key LIMIT %s;
+-- name: forex_payments_open
+SELECT key, blob FROM forex_payments WHERE key > %s AND key < %s AND day BETWEEN %s AND %s
+AND NOT EXISTS (SELECT 1 FROM forex_lines WHERE payment = forex_payments.key) ORDER BY key LIMIT %s;
+-- name: forex_batches_between
+SELECT key, blob FROM forex_batches WHERE key > %s AND key < %s AND day BETWEEN %s AND %s ORDER BY key LIMIT %s;
+-- name: forex_years
+SELECT kind, year, count(*), min(day), max(day) FROM
+(SELECT 'payments' AS kind, substr(day, 1, 4) AS year, day FROM forex_payments
+UNION ALL SELECT 'batches', substr(day, 1, 4), day FROM forex_batches) AS held GROUP BY kind, year ORDER BY year, kind DESC;
+-- name: forex_files
+SELECT inbox, max(day) FROM (SELECT inbox, day FROM forex_payments UNION ALL SELECT inbox, day FROM forex_batches) AS held
+GROUP BY inbox HAVING max(day) < %s ORDER BY inbox;
+-- name: dump_forex_payments
+SELECT key, day, amount_fen, inbox, blob FROM forex_payments WHERE key > %s ORDER BY key LIMIT %s;
+-- name: dump_forex_batches
+SELECT key, day, inbox, blob FROM forex_batches WHERE key > %s ORDER BY key LIMIT %s;
+-- name: dump_forex_lines
+SELECT batch, number, payment, cny_fen, amount FROM forex_lines WHERE (batch, number) > (%s, %s)
+ORDER BY batch, number LIMIT %s;

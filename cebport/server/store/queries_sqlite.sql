@@ -6,6 +6,8 @@ INSERT INTO inbox (peer, digest, kind, name, route, received_at) VALUES (?, ?, ?
 ON CONFLICT (peer, digest) DO NOTHING RETURNING id;
 -- name: delivered
 SELECT id FROM inbox WHERE peer = ? AND digest = ?;
+-- name: book_inbox
+INSERT INTO inbox (peer, digest, kind, name, route, received_at, state) VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id;
 -- name: archive
 INSERT INTO archive (inbox, key_id, wrapped, blob) VALUES (?, ?, ?, ?);
 -- name: claim
@@ -191,3 +193,40 @@ UPDATE archive SET key_id = ?2, wrapped = ?3, blob = ?4 WHERE inbox = ?1;
 SELECT coalesce(sum(held_fen), 0) FROM quota;
 -- name: posted_total
 SELECT coalesce(sum(amount_fen), 0) FROM postings WHERE kind IN ('quota', 'quota_back');
+-- name: forex_turn
+SELECT 1;
+-- name: forex_payments
+SELECT key, blob FROM forex_payments WHERE key IN ({in});
+-- name: forex_batches
+SELECT key, blob FROM forex_batches WHERE key IN ({in});
+-- name: forex_lines_of
+SELECT batch, number, payment, cny_fen, amount FROM forex_lines WHERE payment IN ({in}) ORDER BY batch, number;
+-- name: forex_lines_in
+SELECT batch, number, payment, cny_fen, amount FROM forex_lines WHERE batch IN ({in}) ORDER BY batch, number;
+-- name: insert_forex_payments
+INSERT INTO forex_payments (key, day, amount_fen, inbox, blob) VALUES (?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING;
+-- name: insert_forex_batches
+INSERT INTO forex_batches (key, day, inbox, blob) VALUES (?, ?, ?, ?) ON CONFLICT (key) DO NOTHING;
+-- name: insert_forex_lines
+INSERT INTO forex_lines (batch, number, payment, cny_fen, amount) VALUES (?, ?, ?, ?, ?);
+-- name: forex_payments_between
+SELECT key, blob FROM forex_payments WHERE key > ? AND key < ? AND day BETWEEN ? AND ? ORDER BY key LIMIT ?;
+-- name: forex_payments_open
+SELECT key, blob FROM forex_payments WHERE key > ? AND key < ? AND day BETWEEN ? AND ?
+AND NOT EXISTS (SELECT 1 FROM forex_lines WHERE payment = forex_payments.key) ORDER BY key LIMIT ?;
+-- name: forex_batches_between
+SELECT key, blob FROM forex_batches WHERE key > ? AND key < ? AND day BETWEEN ? AND ? ORDER BY key LIMIT ?;
+-- name: forex_years
+SELECT kind, year, count(*), min(day), max(day) FROM
+(SELECT 'payments' AS kind, substr(day, 1, 4) AS year, day FROM forex_payments
+UNION ALL SELECT 'batches', substr(day, 1, 4), day FROM forex_batches) AS held GROUP BY kind, year ORDER BY year, kind DESC;
+-- name: forex_files
+SELECT inbox, max(day) FROM (SELECT inbox, day FROM forex_payments UNION ALL SELECT inbox, day FROM forex_batches) AS held
+GROUP BY inbox HAVING max(day) < ? ORDER BY inbox;
+-- name: dump_forex_payments
+SELECT key, day, amount_fen, inbox, blob FROM forex_payments WHERE key > ? ORDER BY key LIMIT ?;
+-- name: dump_forex_batches
+SELECT key, day, inbox, blob FROM forex_batches WHERE key > ? ORDER BY key LIMIT ?;
+-- name: dump_forex_lines
+SELECT batch, number, payment, cny_fen, amount FROM forex_lines WHERE (batch, number) > (?, ?)
+ORDER BY batch, number LIMIT ?;
