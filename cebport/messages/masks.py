@@ -20,8 +20,12 @@ def mask(field: str, value: str) -> str:
     Names keep the first character, ids the first 4 and last 2, phones the first 3 and last 2, addresses the
     first 6; a value too short for that keeps at most its first character.
     """
-    kind = PERSONAL.get(field)
-    if kind is None or not value:
+    return masked(PERSONAL.get(field, ""), value)
+
+
+def masked(kind: str, value: str) -> str:
+    """``value`` as a personal value of that kind (name, id, phone, address, whole) may be shown; "" = as it is."""
+    if not kind or not value:
         return value
     if kind == "whole":
         return f"({len(value)} characters)"

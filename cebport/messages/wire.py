@@ -32,7 +32,7 @@ from cebport.messages.writing import DEFAULT, Dialect, unreadable_receipt, write
 
 __all__ = [
     "DEFAULT", "LIMITS", "ROOT_CODES", "Dialect", "Limits", "Scan", "Tree", "message_of", "parse", "parse_tree",
-    "readable", "scan", "schema_faults", "unjudged", "unreadable_receipt", "write", "write_values",
+    "readable", "safe_root", "scan", "schema_faults", "unjudged", "unreadable_receipt", "write", "write_values",
 ]  # fmt: skip
 
 ENCODINGS = {"UTF-8": "utf-8", "UTF8": "utf-8", "GB2312": "gb18030", "GBK": "gb18030", "GB18030": "gb18030"}
@@ -146,6 +146,18 @@ def parse_tree(raw: bytes, limits: Limits = LIMITS) -> Tree:
     if len(raw) > limits.bytes_max:
         others = (found for found in scan(io.BytesIO(raw), limits).faults if found.code != TOO_LARGE)
         raise Malformed(fault(TOO_LARGE, found=len(raw), expected=limits.bytes_max), *others)
+    root, data, encoding = safe_root(raw, limits)
+    name = _message_name(root.tag)
+    tree = Tree(root, raw, name, encoding, root.prefix or "", data)
+    _refuse_too_many(tree, limits)
+    return tree
+
+
+def safe_root(raw: bytes, limits: Limits = LIMITS) -> tuple[Any, bytes, str]:
+    """(root, the text in UTF-8 from which it was made, encoding as declared) of any XML; raises Malformed.
+
+    The bytes are weighed before and after there is a tree, but for their number and the root's name.
+    """
     data, encoding = _as_utf8(raw)
     _refuse_doctype(data)
     attributes = _attribute_text(data)
@@ -155,10 +167,7 @@ def parse_tree(raw: bytes, limits: Limits = LIMITS) -> Tree:
     except etree.XMLSyntaxError as error:
         raise Malformed(_syntax_fault(error, data, limits)) from None
     _refuse_inside(root, attributes, limits)
-    name = _message_name(root.tag)
-    tree = Tree(root, raw, name, encoding, root.prefix or "", data)
-    _refuse_too_many(tree, limits)
-    return tree
+    return root, data, encoding
 
 
 _local = threading.local()
