@@ -49,6 +49,7 @@ WRITTEN_ON: dict[type, dict[str, Any]] = {
 def document_of(event: Event, inbox: int) -> Any | None:
     """The document that caused an event, as it arrived; None where the event does not hold it (it was refused)."""
     index, change, road = event.index, event.set, event.waybill_set
+    part: Any
     if change is not None:
         for part in (change.inventory, change.order):
             if part is not UNSET and part is not None and part.inbox == inbox and part.index == index:

@@ -77,7 +77,7 @@ class RayEngine(Engine):
             self._begin()
 
     def _begin(self) -> None:
-        quiet = {"include_dashboard": False, "log_to_driver": False, "logging_level": logging.ERROR}
+        quiet: dict[str, Any] = {"include_dashboard": False, "log_to_driver": False, "logging_level": logging.ERROR}
         if os.environ.get("RAY_ADDRESS"):
             self._ray.init(log_to_driver=False, logging_level=logging.ERROR)
         else:

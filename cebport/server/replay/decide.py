@@ -5,6 +5,8 @@ from __future__ import annotations
 from itertools import groupby
 from pathlib import Path
 
+from msgspec.structs import asdict
+
 from cebport.server.replay.laws import Plan, laws_once
 from cebport.server.replay.spool import Rooted, unpack
 from cebport.server.replay.tell import Teller, Told
@@ -19,7 +21,7 @@ def decide_shard(plan: Plan, shard: bytes) -> Told:
     for _, group in groupby(held, key=lambda one: one.root):
         teller.tell(worlds.play([one.item for one in group]))
     told = teller.finish()
-    told.counts, told.missed = worlds.counts.as_dict(), worlds.missed
+    told.counts, told.missed = asdict(worlds.counts), worlds.missed
     return told
 
 

@@ -40,7 +40,7 @@ PARTS: tuple[type, ...] = (OrderPart, PaymentPart, WaybillPart, SignedForPart, I
 encode = msgspec.msgpack.Encoder().encode
 decode_event = msgspec.msgpack.Decoder(Event).decode
 split_events = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
-_part_decoders = [msgspec.msgpack.Decoder(kind).decode for kind in PARTS]
+_part_decoders: list[Any] = [msgspec.msgpack.Decoder(kind).decode for kind in PARTS]
 _kinds = {kind: number for number, kind in enumerate(PARTS)}
 
 

@@ -292,12 +292,11 @@ def _half(key: str, case: Case | None, side: Side) -> _Half:
         rules = list(dict.fromkeys([reason.rule for reason in said if reason.severity == ERROR]))
     notes = list(dict.fromkeys([reason.rule for reason in why if reason.severity != ERROR]))
     bill = case.bill
-    stands = bill is not None and bill.status != VOID
     began = side.began.get(key)
     hours_ms = case.released_at - began if case.released_at and began is not None else None
+    taxes = NO_TAXES if bill is None or bill.status == VOID else (bill.duty, bill.vat, bill.consumption)
     return _Half(
-        case.state, rules, notes, (bill.duty, bill.vat, bill.consumption) if stands else NO_TAXES,
-        case.hold.amount_fen if case.hold is not None else 0, hours_ms,
+        case.state, rules, notes, taxes, case.hold.amount_fen if case.hold is not None else 0, hours_ms,
         any(reason.rule == YEAR_RULE for reason in why))
 
 

@@ -15,7 +15,7 @@ from datetime import date
 from heapq import heappop, heappush
 from typing import Any, NamedTuple
 
-from msgspec import UNSET
+from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
 from cebport.clearance import states
@@ -280,18 +280,17 @@ class Missed(NamedTuple):
     again: str
 
 
-class Counts:
+class Counts(Struct):
     """What was counted of decisions."""
 
-    __slots__ = ("added", "assumed", "carried", "decisions", "different", "not_reproduced", "reproduced", "same")
-
-    def __init__(self) -> None:
-        for name in self.__slots__:
-            setattr(self, name, 0)
-
-    def as_dict(self) -> dict[str, int]:
-        """By name."""
-        return {name: getattr(self, name) for name in self.__slots__}
+    decisions: int = 0
+    same: int = 0
+    different: int = 0
+    reproduced: int = 0
+    not_reproduced: int = 0
+    carried: int = 0
+    added: int = 0
+    assumed: int = 0
 
 
 class Worlds:
@@ -509,13 +508,13 @@ class _Play:
                 side.end_timer(stored.case, item.name, due)
         case = waybill = tally = None
         if stored.set is not None:
-            held = work.cases.get(stored.case) or Case(*stored.case.rsplit("|", 1))
+            held = work.cases.get(stored.case) or Case(*_two(stored.case))
             case = fold_case(held, stored.set, item.inbox)
         if stored.waybill_set is not None:
-            road = work.waybills.get(stored.waybill) or Waybill(*stored.waybill.rsplit("|", 1))
+            road = work.waybills.get(stored.waybill) or Waybill(*_two(stored.waybill))
             waybill = fold_waybill(road, stored.waybill_set, item.inbox)
         if stored.tally_set is not None:
-            known = work.tallies.get(stored.tally) or Tally(*stored.tally.rsplit("|", 1))
+            known = work.tallies.get(stored.tally) or Tally(*_two(stored.tally))
             tally = fold_tally(known, stored.tally_set, item.inbox)
         quota = [(bytes.fromhex(account[2]), int(account[1]), posting.amount_fen) for posting in stored.postings
                  if (account := posting.account.split("/"))[0] == "quota"]
@@ -592,6 +591,12 @@ class _Play:
                     sums.setdefault(posting.account, [0, 0])[which] += posting.amount_fen
         for account, (a, b) in sums.items():
             self.accounts.append(Account(at, position, order, account, a, b))
+
+
+def _two(key: str) -> tuple[str, str]:
+    """The two numbers of a key."""
+    first, _, second = key.rpartition("|")
+    return first, second
 
 
 def _looks_same(item: Item) -> bool:
