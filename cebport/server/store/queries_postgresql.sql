@@ -261,3 +261,148 @@ SELECT key, day, inbox, blob FROM forex_batches WHERE key > %s ORDER BY key LIMI
 -- name: dump_forex_lines
 SELECT batch, number, payment, cny_fen, amount FROM forex_lines WHERE (batch, number) > (%s, %s)
 ORDER BY batch, number LIMIT %s;
+-- account books
+-- name: insert_bonded_books
+INSERT INTO bonded_books (key, version, customs, company, blob)
+SELECT * FROM unnest(%s::text[], %s::int[], %s::text[], %s::text[], %s::bytea[]) ON CONFLICT DO NOTHING;
+-- name: update_bonded_books
+UPDATE bonded_books SET version = n.version, customs = n.customs, company = n.company, blob = n.blob
+FROM unnest(%s::text[], %s::int[], %s::text[], %s::text[], %s::bytea[], %s::int[]) AS n (key, version, customs,
+company, blob, before)
+WHERE bonded_books.key = n.key AND bonded_books.version = n.before;
+-- name: bonded_books
+SELECT key, blob FROM bonded_books WHERE key = ANY (%s::text[]);
+-- name: dump_bonded_books
+SELECT key, version, customs, company, blob FROM bonded_books WHERE key > %s ORDER BY key LIMIT %s;
+-- name: insert_bonded_lists
+INSERT INTO bonded_lists (key, version, book, company, own, io, kind, state, declared_at, blob)
+SELECT * FROM unnest(%s::text[], %s::int[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
+%s::bigint[], %s::bytea[]) ON CONFLICT DO NOTHING;
+-- name: update_bonded_lists
+UPDATE bonded_lists SET version = n.version, book = n.book, company = n.company, own = n.own, io = n.io, kind =
+n.kind, state = n.state, declared_at = n.declared_at, blob = n.blob
+FROM unnest(%s::text[], %s::int[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
+%s::bigint[], %s::bytea[], %s::int[]) AS n (key, version, book, company, own, io, kind, state, declared_at, blob,
+before)
+WHERE bonded_lists.key = n.key AND bonded_lists.version = n.before;
+-- name: bonded_lists
+SELECT key, blob FROM bonded_lists WHERE key = ANY (%s::text[]);
+-- name: dump_bonded_lists
+SELECT key, version, book, company, own, io, kind, state, declared_at, blob FROM bonded_lists WHERE key > %s ORDER BY
+key LIMIT %s;
+-- name: insert_bonded_passes
+INSERT INTO bonded_passes (key, version, customs, company, own, io, state, declared_at, blob)
+SELECT * FROM unnest(%s::text[], %s::int[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[],
+%s::bytea[]) ON CONFLICT DO NOTHING;
+-- name: update_bonded_passes
+UPDATE bonded_passes SET version = n.version, customs = n.customs, company = n.company, own = n.own, io = n.io, state
+= n.state, declared_at = n.declared_at, blob = n.blob
+FROM unnest(%s::text[], %s::int[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[],
+%s::bytea[], %s::int[]) AS n (key, version, customs, company, own, io, state, declared_at, blob, before)
+WHERE bonded_passes.key = n.key AND bonded_passes.version = n.before;
+-- name: bonded_passes
+SELECT key, blob FROM bonded_passes WHERE key = ANY (%s::text[]);
+-- name: dump_bonded_passes
+SELECT key, version, customs, company, own, io, state, declared_at, blob FROM bonded_passes WHERE key > %s ORDER BY
+key LIMIT %s;
+-- name: insert_bonded_sales
+INSERT INTO bonded_sales (key, version, book, list, back_list, live, due, at, blob)
+SELECT * FROM unnest(%s::text[], %s::int[], %s::text[], %s::text[], %s::text[], %s::int[], %s::int[], %s::bigint[],
+%s::bytea[]) ON CONFLICT DO NOTHING;
+-- name: update_bonded_sales
+UPDATE bonded_sales SET version = n.version, book = n.book, list = n.list, back_list = n.back_list, live = n.live,
+due = n.due, at = n.at, blob = n.blob
+FROM unnest(%s::text[], %s::int[], %s::text[], %s::text[], %s::text[], %s::int[], %s::int[], %s::bigint[],
+%s::bytea[], %s::int[]) AS n (key, version, book, list, back_list, live, due, at, blob, before)
+WHERE bonded_sales.key = n.key AND bonded_sales.version = n.before;
+-- name: bonded_sales
+SELECT key, blob FROM bonded_sales WHERE key = ANY (%s::text[]);
+-- name: dump_bonded_sales
+SELECT key, version, book, list, back_list, live, due, at, blob FROM bonded_sales WHERE key > %s ORDER BY key LIMIT
+%s;
+-- name: insert_bonded_lines
+INSERT INTO bonded_lines (book, item, version, material, entered, increased, decreased, pre_increased, pre_decreased,
+reserved, entered1, left1, entered2, left2, in_at, out_at, list, list_line, goods)
+SELECT * FROM unnest(%s::text[], %s::int[], %s::int[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[],
+%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
+%s::bigint[], %s::text[], %s::int[], %s::bytea[]) ON CONFLICT DO NOTHING;
+-- name: update_bonded_lines
+UPDATE bonded_lines SET version = n.version, material = n.material, entered = n.entered, increased = n.increased,
+decreased = n.decreased, pre_increased = n.pre_increased, pre_decreased = n.pre_decreased, reserved = n.reserved,
+entered1 = n.entered1, left1 = n.left1, entered2 = n.entered2, left2 = n.left2, in_at = n.in_at, out_at = n.out_at,
+list = n.list, list_line = n.list_line, goods = n.goods
+FROM unnest(%s::text[], %s::int[], %s::int[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
+%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
+%s::text[], %s::int[], %s::bytea[], %s::int[]) AS n (book, item, version, material, entered, increased, decreased,
+pre_increased, pre_decreased, reserved, entered1, left1, entered2, left2, in_at, out_at, list, list_line, goods,
+before)
+WHERE bonded_lines.book = n.book AND bonded_lines.item = n.item AND bonded_lines.version = n.before;
+-- name: bonded_lines
+SELECT book, item, version, material, entered, increased, decreased, pre_increased, pre_decreased, reserved, entered1,
+left1, entered2, left2, in_at, out_at, list, list_line, goods FROM bonded_lines
+WHERE book = %s AND item IN (SELECT value::int FROM jsonb_array_elements_text(%s::jsonb) AS value);
+-- name: bonded_line
+SELECT book, item, version, material, entered, increased, decreased, pre_increased, pre_decreased, reserved,
+entered1, left1, entered2, left2, in_at, out_at, list, list_line, goods FROM bonded_lines WHERE book = %s AND item =
+%s;
+-- name: bonded_lines_of
+SELECT book, item, version, material, entered, increased, decreased, pre_increased, pre_decreased, reserved,
+entered1, left1, entered2, left2, in_at, out_at, list, list_line, goods FROM bonded_lines WHERE book = %s AND
+material = %s ORDER BY item;
+-- name: bonded_lines_after
+SELECT book, item, version, material, entered, increased, decreased, pre_increased, pre_decreased, reserved,
+entered1, left1, entered2, left2, in_at, out_at, list, list_line, goods FROM bonded_lines WHERE book = %s AND item >
+%s ORDER BY item LIMIT %s;
+-- name: dump_bonded_lines
+SELECT book, item, version, material, entered, increased, decreased, pre_increased, pre_decreased, reserved,
+entered1, left1, entered2, left2, in_at, out_at, list, list_line, goods FROM bonded_lines WHERE (book, item) > (%s,
+%s) ORDER BY book, item LIMIT %s;
+-- name: insert_bonded_moves
+INSERT INTO bonded_moves (book, item, seq, kind, document, line, qty, qty1, qty2, inbox)
+SELECT * FROM unnest(%s::text[], %s::int[], %s::int[], %s::smallint[], %s::text[], %s::int[], %s::bigint[],
+%s::bigint[], %s::bigint[], %s::bigint[]);
+-- name: dump_bonded_moves
+SELECT book, item, seq, kind, document, line, qty, qty1, qty2, inbox FROM bonded_moves WHERE (book, item, seq) > (%s,
+%s, %s)
+ORDER BY book, item, seq LIMIT %s;
+-- name: bonded_moves_after
+SELECT book, item, seq, kind, qty, qty1, qty2 FROM bonded_moves WHERE (book, item, seq) > (%s, %s, %s)
+ORDER BY book, item, seq LIMIT %s;
+-- name: bonded_moves_of
+SELECT seq, kind, document, line, qty, qty1, qty2, inbox FROM bonded_moves WHERE book = %s AND item = %s
+ORDER BY seq DESC LIMIT %s;
+-- name: add_bonded_totals
+INSERT INTO bonded_totals (book, slot, items, moves, entered, increased, decreased, pre_increased, pre_decreased,
+reserved)
+SELECT * FROM unnest(%s::text[], %s::int[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
+%s::bigint[], %s::bigint[], %s::bigint[])
+ON CONFLICT (book, slot) DO UPDATE SET items = bonded_totals.items + excluded.items, moves = bonded_totals.moves +
+excluded.moves, entered = bonded_totals.entered + excluded.entered, increased = bonded_totals.increased +
+excluded.increased, decreased = bonded_totals.decreased + excluded.decreased, pre_increased =
+bonded_totals.pre_increased + excluded.pre_increased, pre_decreased = bonded_totals.pre_decreased +
+excluded.pre_decreased, reserved = bonded_totals.reserved + excluded.reserved;
+-- name: bonded_total
+SELECT sum(items), sum(moves), sum(entered), sum(increased), sum(decreased), sum(pre_increased), sum(pre_decreased),
+sum(reserved) FROM bonded_totals WHERE book = %s;
+-- name: dump_bonded_totals
+SELECT book, sum(items), sum(moves), sum(entered), sum(increased), sum(decreased), sum(pre_increased),
+sum(pre_decreased), sum(reserved) FROM bonded_totals GROUP BY book ORDER BY book;
+-- name: bonded_own_lists
+SELECT key, blob FROM bonded_lists WHERE company = %s AND own = %s AND state NOT IN ('refused', 'deleted') ORDER BY
+key;
+-- name: bonded_own_passes
+SELECT key, blob FROM bonded_passes WHERE company = %s AND own = %s AND state NOT IN ('refused', 'void') ORDER BY key;
+-- name: bonded_open_lists
+SELECT key, blob FROM bonded_lists WHERE book = %s AND state IN ('stored', 'manual', 'passed', 'pre') ORDER BY key;
+-- name: bonded_open_passes
+SELECT key, blob FROM bonded_passes WHERE state IN ('stored', 'approved', 'first_gate') ORDER BY key;
+-- name: bonded_sales_on
+SELECT key, blob FROM bonded_sales WHERE list = %s AND list <> '' ORDER BY key;
+-- name: bonded_sales_back
+SELECT key, blob FROM bonded_sales WHERE back_list = %s AND back_list <> '' ORDER BY key;
+-- name: bonded_sales_free
+SELECT key, blob FROM bonded_sales WHERE book = %s AND list = '' AND live = 1 ORDER BY at, key LIMIT %s;
+-- name: bonded_sales_due
+SELECT key, blob FROM bonded_sales WHERE book = %s AND due = 1 ORDER BY key LIMIT %s;
+-- name: bonded_books_all
+SELECT key, blob FROM bonded_books ORDER BY key;

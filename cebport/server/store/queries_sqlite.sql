@@ -230,3 +230,120 @@ SELECT key, day, inbox, blob FROM forex_batches WHERE key > ? ORDER BY key LIMIT
 -- name: dump_forex_lines
 SELECT batch, number, payment, cny_fen, amount FROM forex_lines WHERE (batch, number) > (?, ?)
 ORDER BY batch, number LIMIT ?;
+-- account books
+-- name: insert_bonded_books
+INSERT INTO bonded_books (key, version, customs, company, blob) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING;
+-- name: update_bonded_books
+UPDATE bonded_books SET version = ?2, customs = ?3, company = ?4, blob = ?5
+WHERE key = ?1 AND version = ?6;
+-- name: bonded_books
+SELECT key, blob FROM bonded_books WHERE key IN ({in});
+-- name: dump_bonded_books
+SELECT key, version, customs, company, blob FROM bonded_books WHERE key > ? ORDER BY key LIMIT ?;
+-- name: insert_bonded_lists
+INSERT INTO bonded_lists (key, version, book, company, own, io, kind, state, declared_at, blob) VALUES (?, ?, ?, ?,
+?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING;
+-- name: update_bonded_lists
+UPDATE bonded_lists SET version = ?2, book = ?3, company = ?4, own = ?5, io = ?6, kind = ?7, state = ?8, declared_at
+= ?9, blob = ?10
+WHERE key = ?1 AND version = ?11;
+-- name: bonded_lists
+SELECT key, blob FROM bonded_lists WHERE key IN ({in});
+-- name: dump_bonded_lists
+SELECT key, version, book, company, own, io, kind, state, declared_at, blob FROM bonded_lists WHERE key > ? ORDER BY
+key LIMIT ?;
+-- name: insert_bonded_passes
+INSERT INTO bonded_passes (key, version, customs, company, own, io, state, declared_at, blob) VALUES (?, ?, ?, ?, ?,
+?, ?, ?, ?) ON CONFLICT DO NOTHING;
+-- name: update_bonded_passes
+UPDATE bonded_passes SET version = ?2, customs = ?3, company = ?4, own = ?5, io = ?6, state = ?7, declared_at = ?8,
+blob = ?9
+WHERE key = ?1 AND version = ?10;
+-- name: bonded_passes
+SELECT key, blob FROM bonded_passes WHERE key IN ({in});
+-- name: dump_bonded_passes
+SELECT key, version, customs, company, own, io, state, declared_at, blob FROM bonded_passes WHERE key > ? ORDER BY
+key LIMIT ?;
+-- name: insert_bonded_sales
+INSERT INTO bonded_sales (key, version, book, list, back_list, live, due, at, blob) VALUES (?, ?, ?, ?, ?, ?, ?, ?,
+?) ON CONFLICT DO NOTHING;
+-- name: update_bonded_sales
+UPDATE bonded_sales SET version = ?2, book = ?3, list = ?4, back_list = ?5, live = ?6, due = ?7, at = ?8, blob = ?9
+WHERE key = ?1 AND version = ?10;
+-- name: bonded_sales
+SELECT key, blob FROM bonded_sales WHERE key IN ({in});
+-- name: dump_bonded_sales
+SELECT key, version, book, list, back_list, live, due, at, blob FROM bonded_sales WHERE key > ? ORDER BY key LIMIT ?;
+-- name: insert_bonded_lines
+INSERT INTO bonded_lines (book, item, version, material, entered, increased, decreased, pre_increased, pre_decreased,
+reserved, entered1, left1, entered2, left2, in_at, out_at, list, list_line, goods) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?,
+?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING;
+-- name: update_bonded_lines
+UPDATE bonded_lines SET version = ?3, material = ?4, entered = ?5, increased = ?6, decreased = ?7, pre_increased =
+?8, pre_decreased = ?9, reserved = ?10, entered1 = ?11, left1 = ?12, entered2 = ?13, left2 = ?14, in_at = ?15, out_at
+= ?16, list = ?17, list_line = ?18, goods = ?19
+WHERE book = ?1 AND item = ?2 AND version = ?20;
+-- name: bonded_lines
+SELECT book, item, version, material, entered, increased, decreased, pre_increased, pre_decreased, reserved, entered1,
+left1, entered2, left2, in_at, out_at, list, list_line, goods FROM bonded_lines
+WHERE book = ? AND item IN (SELECT value FROM json_each(?));
+-- name: bonded_line
+SELECT book, item, version, material, entered, increased, decreased, pre_increased, pre_decreased, reserved,
+entered1, left1, entered2, left2, in_at, out_at, list, list_line, goods FROM bonded_lines WHERE book = ? AND item = ?;
+-- name: bonded_lines_of
+SELECT book, item, version, material, entered, increased, decreased, pre_increased, pre_decreased, reserved,
+entered1, left1, entered2, left2, in_at, out_at, list, list_line, goods FROM bonded_lines WHERE book = ? AND material
+= ? ORDER BY item;
+-- name: bonded_lines_after
+SELECT book, item, version, material, entered, increased, decreased, pre_increased, pre_decreased, reserved,
+entered1, left1, entered2, left2, in_at, out_at, list, list_line, goods FROM bonded_lines WHERE book = ? AND item > ?
+ORDER BY item LIMIT ?;
+-- name: dump_bonded_lines
+SELECT book, item, version, material, entered, increased, decreased, pre_increased, pre_decreased, reserved,
+entered1, left1, entered2, left2, in_at, out_at, list, list_line, goods FROM bonded_lines WHERE (book, item) > (?, ?)
+ORDER BY book, item LIMIT ?;
+-- name: insert_bonded_moves
+INSERT INTO bonded_moves (book, item, seq, kind, document, line, qty, qty1, qty2, inbox) VALUES (?, ?, ?, ?, ?, ?, ?,
+?, ?, ?);
+-- name: dump_bonded_moves
+SELECT book, item, seq, kind, document, line, qty, qty1, qty2, inbox FROM bonded_moves WHERE (book, item, seq) > (?,
+?, ?)
+ORDER BY book, item, seq LIMIT ?;
+-- name: bonded_moves_after
+SELECT book, item, seq, kind, qty, qty1, qty2 FROM bonded_moves WHERE (book, item, seq) > (?, ?, ?)
+ORDER BY book, item, seq LIMIT ?;
+-- name: bonded_moves_of
+SELECT seq, kind, document, line, qty, qty1, qty2, inbox FROM bonded_moves WHERE book = ? AND item = ?
+ORDER BY seq DESC LIMIT ?;
+-- name: add_bonded_totals
+INSERT INTO bonded_totals (book, slot, items, moves, entered, increased, decreased, pre_increased, pre_decreased,
+reserved) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (book, slot) DO UPDATE SET items = bonded_totals.items + excluded.items, moves = bonded_totals.moves +
+excluded.moves, entered = bonded_totals.entered + excluded.entered, increased = bonded_totals.increased +
+excluded.increased, decreased = bonded_totals.decreased + excluded.decreased, pre_increased =
+bonded_totals.pre_increased + excluded.pre_increased, pre_decreased = bonded_totals.pre_decreased +
+excluded.pre_decreased, reserved = bonded_totals.reserved + excluded.reserved;
+-- name: bonded_total
+SELECT sum(items), sum(moves), sum(entered), sum(increased), sum(decreased), sum(pre_increased), sum(pre_decreased),
+sum(reserved) FROM bonded_totals WHERE book = ?;
+-- name: dump_bonded_totals
+SELECT book, sum(items), sum(moves), sum(entered), sum(increased), sum(decreased), sum(pre_increased),
+sum(pre_decreased), sum(reserved) FROM bonded_totals GROUP BY book ORDER BY book;
+-- name: bonded_own_lists
+SELECT key, blob FROM bonded_lists WHERE company = ? AND own = ? AND state NOT IN ('refused', 'deleted') ORDER BY key;
+-- name: bonded_own_passes
+SELECT key, blob FROM bonded_passes WHERE company = ? AND own = ? AND state NOT IN ('refused', 'void') ORDER BY key;
+-- name: bonded_open_lists
+SELECT key, blob FROM bonded_lists WHERE book = ? AND state IN ('stored', 'manual', 'passed', 'pre') ORDER BY key;
+-- name: bonded_open_passes
+SELECT key, blob FROM bonded_passes WHERE state IN ('stored', 'approved', 'first_gate') ORDER BY key;
+-- name: bonded_sales_on
+SELECT key, blob FROM bonded_sales WHERE list = ? AND list <> '' ORDER BY key;
+-- name: bonded_sales_back
+SELECT key, blob FROM bonded_sales WHERE back_list = ? AND back_list <> '' ORDER BY key;
+-- name: bonded_sales_free
+SELECT key, blob FROM bonded_sales WHERE book = ? AND list = '' AND live = 1 ORDER BY at, key LIMIT ?;
+-- name: bonded_sales_due
+SELECT key, blob FROM bonded_sales WHERE book = ? AND due = 1 ORDER BY key LIMIT ?;
+-- name: bonded_books_all
+SELECT key, blob FROM bonded_books ORDER BY key;
