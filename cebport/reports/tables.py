@@ -23,6 +23,8 @@ from typing import Any
 BATCH_ROWS = 10_000
 MEMORY_MIB = 512
 """What a question may take before it spills to disk."""
+SHEET_NAME_CHARS = 31
+"""So long may the name of a sheet be."""
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """A text that begins so would be reckoned by a spreadsheet; it gets an apostrophe in front."""
 
@@ -36,6 +38,32 @@ def write_csv(path: Path, head: Sequence[str], rows: Iterable[Sequence[Any]]) ->
         for row in rows:
             out.writerow([_cell(value) for value in row])
             count += 1
+    return count
+
+
+def write_table(path: Path, head: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "") -> int:
+    """Write CSV, or XLSX where the file is named so; how many rows. Texts stay texts, numbers (also Decimal) numbers.
+
+    Raises OSError, ModuleNotFoundError where XLSX is asked for and openpyxl is not installed.
+    """
+    if path.suffix.lower() != ".xlsx":
+        return write_csv(path, head, rows)
+    from openpyxl import Workbook
+    from openpyxl.cell import WriteOnlyCell
+    from openpyxl.styles import Font
+
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet(title[:SHEET_NAME_CHARS] or "1")
+    sheet.freeze_panes = "A2"
+    heads = [WriteOnlyCell(sheet, value=name) for name in head]
+    for one in heads:
+        one.font = Font(bold=True)
+    sheet.append(heads)
+    count = 0
+    for row in rows:
+        sheet.append([_cell(value) for value in row])
+        count += 1
+    book.save(path)
     return count
 
 

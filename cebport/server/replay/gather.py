@@ -47,6 +47,8 @@ from cebport.values import BEIJING, beijing_day
 ROWS_A_STEP = 40
 AT_THE_WINDOW, UNREADABLE = " refused at the window", "message unreadable"
 FIELD_RULE = "RULE-"
+WALKED = ("message", "timer", "oversize")
+"""Kinds of inbox rows that go through the walk."""
 
 
 class Gathered(Struct, frozen=True, array_like=True):
@@ -166,6 +168,10 @@ class _Gathering:
             for order, (raw, event) in enumerate(zip(raws, events, strict=True)):
                 what = TICK if tick in TICKS and event.case else CARRIED
                 yield Item(keys_touched(event, None) or alone, position, order, inbox, at, what, raw, tick)
+            return
+        if kind not in WALKED:  # booked at a desk: there is no document to decide again
+            for order, raw in enumerate(raws):
+                yield Item(alone, position, order, inbox, at, CARRIED, raw)
             return
         yield from self._documents(Item(alone, position, 0, inbox, at, CARRIED, b""), raws, events)
 
