@@ -22,7 +22,7 @@ import msgspec
 import zstandard
 
 from cebport.clearance.parts import Case, Event, Tally, Waybill, fold_case, fold_tally, fold_waybill
-from cebport.server import forex_fold
+from cebport.server import bonded_fold, forex_fold
 from cebport.server.store.store import STATE_NUMBERS, Store, encode
 from cebport.server.work import claimed_keys, refused_keys
 
@@ -35,7 +35,7 @@ RECORDS: dict[str, tuple[Any, Callable[[Any, Any, int], Any], str]] = {
     "waybills": (Waybill, fold_waybill, "waybill_set"),
     "tallies": (Tally, fold_tally, "tally_set"),
 }
-LINKS: dict[str, Any] = {"forex": forex_fold}
+LINKS: dict[str, Any] = {"bonded": bonded_fold, "forex": forex_fold}
 """Link of the chain -> the module that proves its tables: TABLES (scratch tables, as SQL), fold(base, event, inbox), and
 sides(store, base): name, stored rows and folded rows of each table, both in the order of their keys."""
 

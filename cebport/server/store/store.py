@@ -401,6 +401,15 @@ class Store:
         return {"messages": held.get("messages", 0), "documents": held.get("documents", 0),
                 "parcels": sum(states.values()), **states, "receipts": held.get("receipts", 0)}
 
+    @property
+    def slot(self) -> int:
+        """This worker's row in running totals."""
+        return self._slot
+
+    def count_receipts(self, count: int) -> None:
+        """So many more receipts, inside a transaction that put them into the outbox by itself."""
+        self._count([("receipts", count)])
+
     def count_message(self) -> None:
         """One more message, inside a transaction that put it into the inbox by itself."""
         self._count([("messages", 1)])
