@@ -23,6 +23,8 @@ import zstandard
 
 from cebport.clearance.parts import Case, Event, Tally, Waybill, fold_case, fold_tally, fold_waybill
 from cebport.server import bonded_fold, forex_fold
+from cebport.server.ledger import LINK as TAXATION
+from cebport.server.ledger import Mirror
 from cebport.server.store.store import STATE_NUMBERS, Store, encode
 from cebport.server.work import claimed_keys, refused_keys
 
@@ -143,13 +145,16 @@ def check(store: Store, progress: Callable[[int], None] | None = None) -> Report
     report = Report()
     with tempfile.TemporaryDirectory(prefix="cebport-rebuild-") as folder, store.engine.reading():
         scratch = _Scratch(Path(folder) / "scratch.db")
+        mirror = Mirror(store, Path(folder))
         position = 0
         while rows := store.engine.rows("journal_after", position, ROWS_A_STEP):
             scratch.base.execute("BEGIN")
             held: dict[tuple[str, str], Any] = {}
+            billed: list[tuple[int, int, bytes]] = []
             for place, inbox, at, _, _, blob in rows:
                 try:
-                    events = _events.decode(store.vault.stretch(blob))
+                    raw = store.vault.stretch(blob)
+                    events = _events.decode(raw)
                 except (ValueError, zstandard.ZstdError):
                     _differ(report, f"journal {place}: cannot be read")
                     continue
@@ -157,9 +162,13 @@ def check(store: Store, progress: Callable[[int], None] | None = None) -> Report
                     scratch.fold(event, inbox, held)
                     report.events += 1
                 scratch.fold_message(events, inbox, at)
+                if any(event.link == TAXATION or (event.set is not None and event.set.bill) for event in events):
+                    billed.append((place, at, raw))
+                mirror.post(events)
                 report.messages += 1
             position = rows[-1][0]
             scratch.keep(held)
+            mirror.feed(billed)
             scratch.base.execute("COMMIT")
             if progress is not None:
                 progress(len(rows))
@@ -175,6 +184,8 @@ def check(store: Store, progress: Callable[[int], None] | None = None) -> Report
         for link in LINKS.values():
             for name, stored, folded in link.sides(store, scratch.base):
                 _compare(report, name, stored, folded)
+        for name, stored, folded in mirror.sides():
+            _compare(report, name, stored, folded)
         _compare_postings(report, store, scratch)
         _compare_timers(report, store, scratch)
         _compare_outbox(report, store, scratch)
@@ -183,6 +194,7 @@ def check(store: Store, progress: Callable[[int], None] | None = None) -> Report
             for (row,) in store.engine.rows(name, DIFFERENCES_MAX):
                 _differ(report, words.format(row))
         scratch.base.close()
+        mirror.close()
     return report
 
 

@@ -347,3 +347,107 @@ SELECT key, blob FROM bonded_sales WHERE book = ? AND list = '' AND live = 1 ORD
 SELECT key, blob FROM bonded_sales WHERE book = ? AND due = 1 ORDER BY key LIMIT ?;
 -- name: bonded_books_all
 SELECT key, blob FROM bonded_books ORDER BY key;
+-- name: ledger_turn
+SELECT 1;
+-- name: journal_head
+SELECT coalesce(max(position), 0) FROM journal;
+-- name: ledger_position
+SELECT position FROM ledger_at WHERE name = 'journal';
+-- name: begin_ledger
+INSERT INTO ledger_at (name, position) VALUES ('journal', 0) ON CONFLICT (name) DO NOTHING;
+-- name: move_ledger
+UPDATE ledger_at SET position = ? WHERE name = 'journal' AND position = ?;
+-- name: living_bills
+SELECT tax_no, case_key, code, port, released, duty_fen, vat_fen, consumption_fen, status, ent_duty_no FROM tax_bills
+WHERE status <> '3' AND case_key IN ({in});
+-- name: put_tax_bills
+INSERT INTO tax_bills (tax_no, case_key, code, port, released, duty_fen, vat_fen, consumption_fen, status, ent_duty_no)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (tax_no) DO UPDATE SET status = excluded.status, ent_duty_no = excluded.ent_duty_no;
+-- name: tax_documents
+SELECT number, code, port, made, released, bills, paid_on FROM tax_documents WHERE number IN ({in});
+-- name: put_tax_documents
+INSERT INTO tax_documents (number, code, port, made, released, bills, paid_on)
+VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (number) DO UPDATE SET released = excluded.released, bills = excluded.bills,
+paid_on = excluded.paid_on;
+-- name: tax_sums
+SELECT number, kind, billed_fen, paid_fen FROM tax_sums WHERE number IN ({in});
+-- name: put_tax_sums
+INSERT INTO tax_sums (number, kind, billed_fen, paid_fen)
+VALUES (?, ?, ?, ?)
+ON CONFLICT (number, kind) DO UPDATE SET billed_fen = excluded.billed_fen, paid_fen = excluded.paid_fen;
+-- name: guarantees
+SELECT number, code, kind, customs, amount_fen, since, until, ended FROM guarantees WHERE number IN ({in});
+-- name: guarantees_of
+SELECT number, code, kind, customs, amount_fen, since, until, ended FROM guarantees WHERE code IN ({in}) ORDER BY number;
+-- name: guarantees_held
+SELECT number, code, kind, customs, amount_fen, since, until, ended FROM guarantees WHERE code IN ({in}) ORDER BY number;
+-- name: put_guarantees
+INSERT INTO guarantees (number, code, kind, customs, amount_fen, since, until, ended)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (number) DO UPDATE SET ended = excluded.ended;
+-- name: tax_payments
+SELECT serial, number, code, port, paid_on, back, duty_fen, vat_fen, consumption_fen, late_fee_fen FROM tax_payments WHERE serial IN ({in});
+-- name: tax_payments_of
+SELECT serial, number, code, port, paid_on, back, duty_fen, vat_fen, consumption_fen, late_fee_fen FROM tax_payments
+WHERE number IN ({in}) ORDER BY serial;
+-- name: put_tax_payments
+INSERT INTO tax_payments (serial, number, code, port, paid_on, back, duty_fen, vat_fen, consumption_fen, late_fee_fen)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+-- name: put_tax_refunds
+INSERT INTO tax_refunds (code, refund_fen)
+VALUES (?, ?)
+ON CONFLICT (code) DO UPDATE SET refund_fen = excluded.refund_fen;
+-- name: tax_refunds_of
+SELECT code, refund_fen FROM tax_refunds WHERE code IN ({in});
+-- name: add_ledger
+INSERT INTO ledger (day, entry, account, code, port, kind, debit_fen, credit_fen)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (day, entry, account, code, port, kind) DO UPDATE SET debit_fen = ledger.debit_fen + excluded.debit_fen,
+credit_fen = ledger.credit_fen + excluded.credit_fen;
+-- name: add_tax_held
+INSERT INTO tax_held (code, slot, held_fen)
+VALUES (?, ?, ?)
+ON CONFLICT (code, slot) DO UPDATE SET held_fen = tax_held.held_fen + excluded.held_fen;
+-- name: tax_held_of
+SELECT code, sum(held_fen) FROM tax_held WHERE code IN ({in}) GROUP BY code;
+-- name: guarantors
+SELECT code FROM guarantees UNION SELECT code FROM tax_held ORDER BY code;
+-- name: open_bills
+SELECT code, port, sum(duty_fen), sum(vat_fen), sum(consumption_fen), count(*), min(released) FROM tax_bills
+WHERE status = '1' GROUP BY code, port ORDER BY code, port;
+-- name: document_sums
+SELECT d.code, d.port, s.kind, sum(max(s.billed_fen - s.paid_fen, 0)), sum(max(s.paid_fen - s.billed_fen, 0))
+FROM tax_sums AS s JOIN tax_documents AS d ON d.number = s.number WHERE s.billed_fen <> s.paid_fen
+GROUP BY d.code, d.port, s.kind ORDER BY d.code, d.port, s.kind;
+-- name: documents_open
+SELECT number, code, port, made, released, bills, paid_on FROM tax_documents
+WHERE number IN (SELECT number FROM tax_sums WHERE billed_fen <> paid_fen) ORDER BY number;
+-- name: documents_made
+SELECT number, code, port, made, released, bills, paid_on FROM tax_documents WHERE made BETWEEN ? AND ? ORDER BY number;
+-- name: ledger_before
+SELECT '', entry, account, code, port, kind, sum(debit_fen), sum(credit_fen) FROM ledger WHERE day < ?
+GROUP BY entry, account, code, port, kind;
+-- name: ledger_between
+SELECT day, entry, account, code, port, kind, debit_fen, credit_fen FROM ledger WHERE day BETWEEN ? AND ?;
+-- name: dump_guarantees
+SELECT number, code, kind, customs, amount_fen, since, until, ended FROM guarantees WHERE number > ? ORDER BY number LIMIT ?;
+-- name: dump_tax_bills
+SELECT tax_no, case_key, code, port, released, duty_fen, vat_fen, consumption_fen, status, ent_duty_no FROM tax_bills
+WHERE tax_no > ? ORDER BY tax_no LIMIT ?;
+-- name: dump_tax_documents
+SELECT number, code, port, made, released, bills, paid_on FROM tax_documents WHERE number > ? ORDER BY number LIMIT ?;
+-- name: dump_tax_payments
+SELECT serial, number, code, port, paid_on, back, duty_fen, vat_fen, consumption_fen, late_fee_fen FROM tax_payments
+WHERE serial > ? ORDER BY serial LIMIT ?;
+-- name: dump_tax_sums
+SELECT number, kind, billed_fen, paid_fen FROM tax_sums WHERE (number, kind) > (?, ?) ORDER BY number, kind LIMIT ?;
+-- name: dump_tax_refunds
+SELECT code, refund_fen FROM tax_refunds WHERE refund_fen <> 0 AND code > ? ORDER BY code LIMIT ?;
+-- name: dump_ledger
+SELECT day, entry, account, code, port, kind, debit_fen, credit_fen FROM ledger
+WHERE (day, entry, account, code, port, kind) > (?, ?, ?, ?, ?, ?)
+ORDER BY day, entry, account, code, port, kind LIMIT ?;
+-- name: dump_tax_held
+SELECT code, sum(held_fen) FROM tax_held GROUP BY code HAVING sum(held_fen) <> 0 ORDER BY code;

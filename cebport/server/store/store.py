@@ -23,13 +23,15 @@ from cebport.faults import ChannelDown, Malformed, SettingsError, StoreConflict
 from cebport.server.store.engines import DAMAGED, Engine, engine_of
 from cebport.server.vault import Vault
 
-HEAD_REVISION = "0004"
+HEAD_REVISION = "0005"
 SCHEMA = "SELECT version_num FROM alembic_version"
 CLAIM_BYTES_MAX, FETCH_BYTES_MAX = 16 << 20, 4 << 20
 NUMBERS_LEASED = 500
 COUNT_SLOTS = 64
 NEW, CLAIMED, DONE, POISON = 0, 1, 2, 3
 BROKEN = 3
+OWED = ("tax/", "paid/")
+"""How the accounts begin whose sum is what a guarantor owes: bills, and payments of them."""
 
 encode = msgspec.msgpack.Encoder().encode
 _case_decoder = msgspec.msgpack.Decoder(Case)
@@ -295,6 +297,7 @@ class Store:
             raise StoreConflict(note="a case whose key was taken over is no longer as it was read")
         self._versioned("quota", writes.quota)
         many("post", [(p.document, p.line, p.kind, p.account, p.amount_fen, inbox) for p, inbox in writes.postings])
+        self.hold_tax([p for p, _ in writes.postings])
         many("journal", writes.journal)
         many("put_outbox", writes.outbox)
         many("put_timers", [(kind, due, inbox, encode(keys)) for kind, due, inbox, keys in writes.timers])
@@ -413,6 +416,16 @@ class Store:
     def count_message(self) -> None:
         """One more message, inside a transaction that put it into the inbox by itself."""
         self._count([("messages", 1)])
+
+    def hold_tax(self, postings: Iterable[Posting]) -> None:
+        """Add what these post to the running sum that each guarantor owes, inside a transaction."""
+        held: dict[str, int] = {}
+        for posting in postings:
+            owner = posting.account
+            if owner.startswith(OWED):
+                code = owner.partition("/")[2]
+                held[code] = held.get(code, 0) + posting.amount_fen
+        self.engine.many("add_tax_held", [(code, self._slot, held[code]) for code in sorted(held) if held[code]])
 
     def _count(self, counts: Iterable[tuple[str, int]]) -> None:
         """Add to the running totals, inside a transaction; a worker has a row of its own, so nobody waits for it."""
