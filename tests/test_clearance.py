@@ -43,7 +43,7 @@ from cebport.clearance.arrivals import TICKS, Tick, tick
 from cebport.clearance.case import decide
 from cebport.clearance.conclude import refuse_inventory
 from cebport.clearance.draft import Draft, Facts
-from cebport.clearance.parts import Case, Reason
+from cebport.clearance.parts import Case, Hold, Reason
 from cebport.clearance.receipts import catalog, words
 from cebport.clearance.taking import CODE_OF_REASON, MESSAGE_OF
 from cebport.messages import codes, rules
@@ -325,7 +325,7 @@ def test_positive_list(
     assert [(r.rule, r.severity) for r in port.why()] == ([told] if told else [])
 
 
-def counting(tmp_path: Path, *, complete: bool = True, unit: str = "035") -> Port:
+def counting(tmp_path: Path, *, complete: bool = True, unit: str = "035", extra: str = "") -> Port:
     """A port whose list lets a person have two units of bags a year."""
     (tmp_path / "list.csv").write_text(POSITIVE.format(
         kind="person_year_quantity", words="每人每年限 2", quantity="2", unit=unit), encoding="utf-8")
@@ -333,7 +333,7 @@ def counting(tmp_path: Path, *, complete: bool = True, unit: str = "035") -> Por
     (tmp_path / "trial.yaml").write_text(
         "about: {zh: 试, en: trial}\nrecorded_at: 2026-11-24\nrows:\n  positive_list.edition:\n"
         f"  - {{value: {edition}, since: 2013-01-01, until: 2099-12-31, instrument: cebport-default, "
-        "confidence: K}\n", encoding="utf-8")
+        f"confidence: K}}\n{extra}", encoding="utf-8")
     return Port(Policy.load(overlays=[tmp_path / "trial.yaml"]))
 
 
@@ -394,6 +394,48 @@ def test_a_row_says_when_the_year_is_taken_and_what_gives_it_back() -> None:
     keeps.send(keeps.give_back(made))
     assert keeps.case(made).state == "returned" and keeps.spent(made) == 300, "this law does not give it back"
     keeps.check()
+
+
+@pytest.mark.parametrize(("before", "after"), [("stored", "released"), ("released", "stored")])
+def test_the_hold_says_whether_the_year_was_taken_whatever_the_row_says_later(before: str, after: str) -> None:
+    port = Port(rows({"duty.tally": True, "quota.consume_at": before}))
+    made = papers()
+    port.send(*made.four())
+    port.policy = rows({"duty.tally": True, "quota.consume_at": after})
+    port.send(port.tally(made))
+    assert port.case(made).state == "closed" and port.spent(made) == 300
+    port.send(port.give_back(made))
+    assert port.spent(made) == 0
+    port.check()
+
+
+def test_taken_at_the_release_of_a_new_year_money_and_goods_are_of_that_year(tmp_path: Path) -> None:
+    port = counting(tmp_path, extra="  duty.tally:\n  - {value: true, since: 2013-01-01, until: 2099-12-31, "
+                    "instrument: cebport-default, confidence: K}\n  quota.consume_at:\n  - {value: released, "
+                    "since: 2013-01-01, until: 2099-12-31, instrument: cebport-default, confidence: K}\n")
+    made = bags(1, "1.5")
+    port.until(ms("2026-12-31T10:00:00"))
+    port.send(*made.four())
+    port.until(ms("2027-01-02T10:00:00"))
+    port.send(port.tally(made))
+    assert port.case(made).state == "closed" and (port.spent(made, 2026), port.spent(made, 2027)) == (0, 300)
+    assert [(one.amount, one.unit) for one in port.case(made).hold.goods] == [(150_000, "035")]
+    port.send(port.give_back(made))
+    assert port.case(made).state == "returned" and not +port.quota
+    port.check()
+
+
+def test_what_an_older_record_does_not_say_of_the_limits_is_worked_out_again() -> None:
+    """A hold of before it said whether the limits sent the parcel to full taxation."""
+    port = Port(rows({"duty.tally": True}))
+    dear = value_papers("8000")
+    port.send(*dear.four())
+    case = port.case(dear)
+    assert case.hold.full is True
+    port.cases[f"{case.orderNo}|{case.ebpCode}"] = replace(case, hold=Hold(*[
+        getattr(case.hold, name) for name in ("buyer", "year", "amount_fen")]))
+    port.send(port.tally(dear))
+    assert port.case(dear).state == "closed" and port.case(dear).bill.duty > 0
 
 
 @pytest.mark.parametrize(("basis", "vat"), [("declared", "33.60"), ("accepted", "27.30")])

@@ -77,6 +77,17 @@ def test_a_store_of_an_older_schema_is_brought_up_to_date(home: Home) -> None:
     assert sorted(count for count in totals.values() if count in (2, 3)) == [2, 3]
 
 
+@pytest.mark.parametrize("name", ["claim", "claimers", "release_claims", "open_counts", "aside_inbox", "aside_outbox",
+                                  "due_timers", "outbox_open"])
+def test_what_is_asked_often_reads_no_whole_table(sqlite_home: Home, name: str) -> None:
+    """Every look at what waits goes by an index of what waits, however much is done already."""
+    engine = sqlite_home.open().engine
+    sql = queries("sqlite")[name]
+    plan = engine.connection.execute(f"EXPLAIN QUERY PLAN {sql}", [1] * sql.count("?")).fetchall()
+    scans = {row[3] for row in plan if row[3].startswith("SCAN") and "INDEX" not in row[3]}
+    assert scans <= {"SCAN CONSTANT ROW"}
+
+
 # ── the same statements, the same schema ────────────────────────────────────────────────────────────────
 
 

@@ -6,6 +6,7 @@ import shutil
 from collections import Counter
 from datetime import timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -30,6 +31,7 @@ from cebport.clearance.parts import case_key
 from cebport.messages import envelope, wire
 from cebport.server.rebuild import check
 from cebport.server.store.store import Store
+from cebport.server.trace import trace
 from cebport.testing import builders
 from cebport.testing.market import city
 from cebport.values import parse_time
@@ -227,6 +229,35 @@ def test_a_key_whose_document_is_gone_is_free_for_another_order(home: Home, tmp_
     owners = store.owners([f"P|{number}|{one.payment.head.payCode}", f"I|{cop_no}|{one.inventory.head.agentCode}"])
     assert set(owners.values()) == {case_key(two.order.head.orderNo, two.order.head.ebpCode)}
     assert check(store).differences == []
+    traced = {story.case.orderNo for story in trace(store, cop_no)}
+    assert traced == {one.order.head.orderNo, two.order.head.orderNo}, "who had the number before is found as well"
+    gone = sent("CEB411", [head(one.payment, appType="3", appTime="20261124095900")])
+    put(tmp_path / "last", CEB411=gone)
+    home.clear(tmp_path / "last")
+
+
+@pytest.mark.parametrize("draft_first", [True, False])
+def test_a_draft_under_the_wrong_order_does_not_block_the_real_request(
+        home: Home, tmp_path: Path, draft_first: bool) -> None:
+    """A stashed cancel with somebody's own number and inventory but another order: the real one goes through."""
+    law = tmp_path / "law.yaml"
+    law.write_text("about: {zh: 试, en: trial}\nrecorded_at: 2026-11-24\nrows:\n  duty.tally:\n"
+                   "  - {value: true, since: 2013-01-01, until: 2099-12-31, instrument: cebport-default, "
+                   "confidence: K}\n")
+    one, two = one_story(31), one_story(32)
+    put(tmp_path / "1", **{f"{n}-{kind}": raw for n, story in enumerate((one, two))
+                           for kind, raw in four(story).items()})
+    home.clear(tmp_path / "1", overlays=(str(law),))
+    store = home.open()
+    (first,) = [case for case in cases(store).values() if case.orderNo == one.order.head.orderNo]
+    real = builders.cancel(Random(1), one, first.inventory.invtNo, ON)
+    draft = builders.changed(real, orderNo=two.order.head.orderNo, appStatus="1")
+    both = [sent("CEB623", [draft], guid="00000000-0000-4000-8000-0000000000C1"), sent("CEB623", [real])]
+    for number, raw in enumerate(both if draft_first else reversed(both)):
+        put(tmp_path / f"2{number}", CEB623=raw)
+        home.clear(tmp_path / f"2{number}", overlays=(str(law),))
+    assert home.open().totals()["cancelled"] == 1
+    assert_sound(home.open())
 
 
 # ── subscriptions, days, requests ───────────────────────────────────────────────────────────────────────

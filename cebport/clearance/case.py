@@ -69,6 +69,12 @@ def take_order(draft: Draft, part: OrderPart) -> None:
     conclude(draft)
 
 
+def _is_taken(draft: Draft, part: Any, held: Any) -> bool:
+    """Whether another parcel keeps the business key; of a document that this parcel had, only a new one asks that."""
+    owner = draft.facts.owner
+    return bool(owner) and owner != draft.key and (held is None or (held.status in FREE and part.appType == "1"))
+
+
 def take_payment(draft: Draft, part: PaymentPart) -> None:
     """411. Another order's payment under the same number is a payment that exists."""
     key = (part.payTransactionId, part.payCode)
@@ -76,7 +82,7 @@ def take_payment(draft: Draft, part: PaymentPart) -> None:
     for payment in draft.payments:
         if (payment.payTransactionId, payment.payCode) == key:
             held = payment
-    if (held is None or held.status in FREE) and draft.facts.owner and draft.facts.owner != draft.key:
+    if _is_taken(draft, part, held):
         reason: Reason | None = Reason("KEY-EXISTS", ERROR, "payment", part.orderNo, draft.facts.owner.split("|")[0])
     else:
         reason = admission("payment", part, held, _used(draft) and held is not None and held.status == states.STORED)
@@ -166,7 +172,7 @@ def _declared_before(draft: Draft, part: InventoryPart) -> Past | None:
 def _inventory_admission(
     draft: Draft, part: InventoryPart, same: InventoryPart | None, held: InventoryPart | None
 ) -> Reason | None:
-    if (same is None or same.status in FREE) and draft.facts.owner and draft.facts.owner != draft.key:
+    if _is_taken(draft, part, same):
         return Reason("KEY-EXISTS", ERROR, "inventory", part.orderNo, draft.facts.owner.split("|")[0])
     if same is None and held is not None and held.status not in FREE:
         return Reason("KEY-ORDER-DECLARED", ERROR, "inventory", part.copNo, held.copNo)

@@ -220,34 +220,58 @@ def hold_year(draft: Draft, law: Any, goods: list[allowance.Asked], value: Decim
     """The buyer's year holds the value and the counted goods from now on, or the value only from the release on."""
     inventory, full = draft.inventory, treated.action != tax.INSIDE
     assert inventory is not None
-    counts = not full or law["tax.over_limit"]["counts_in_year"]
-    amount = books.to_fen(value) if counts and draft.view["quota.consume_at"] == "stored" else 0
-    buyer = inventory.buyerIdNumber.hash
-    draft.hold_year(inventory.invtNo, Hold(buyer, draft.view.day.year, amount, allowance.holds(buyer, goods), full))
+    if draft.view["quota.consume_at"] == "stored":
+        take_year(draft, law, goods, value, full=full)
+    else:
+        draft.hold = Hold(inventory.buyerIdNumber.account, draft.view.day.year, 0, (), full)
     if full:
         draft.why.append(Reason("LAW-FULL-TAX", INFO, "CEB621", plain(treated.value), plain(treated.limit),
                                 law_source(law, "tax.over_limit")))
 
 
+def take_year(draft: Draft, law: Any, goods: list[allowance.Asked], value: Decimal, *, full: bool) -> None:
+    """The buyer's year of today takes value and counted goods; a value taxed in full only where the law counts it."""
+    inventory = draft.inventory
+    assert inventory is not None
+    amount = books.to_fen(value) if not full or law["tax.over_limit"]["counts_in_year"] else 0
+    buyer = inventory.buyerIdNumber.account
+    draft.hold_year(inventory.invtNo, Hold(buyer, draft.view.day.year, amount, allowance.holds(buyer, goods), full))
+
+
 def hold_released(draft: Draft) -> bool:
-    """Where the year takes a parcel only at its release, it takes it now; False and refused when it no longer fits."""
+    """What was stored without taking of the year takes it now; False and refused when it no longer fits.
+
+    The hold says whether it was taken, whatever the row says today.
+    """
     inventory, hold = draft.inventory, draft.hold
-    if inventory is None or hold is None or draft.view["quota.consume_at"] != "released":
+    if inventory is None or hold is None or hold.amount_fen or hold.goods or hold.full is None:
         return True
     law = draft.law_of(inventory, "clearance.law_day")
     value = tax.limit_value(inventory.lines, inventory.freight, inventory.insuredFee, law)
     treated = tax.treatment(inventory.lines, value, draft.facts.spent_fen, law)
+    goods = allowance.asked(inventory, law)
+    reasons: list[Reason] = []
+    quantity_reasons(draft, law, inventory, goods, reasons)
     if treated.action == tax.REFUSE:
-        reason = limit_reason(treated, law)
-        draft.why.append(reason)
-        refuse_inventory(draft, inventory, [reason])
+        reasons.append(limit_reason(treated, law))
+    draft.why.extend(reasons)
+    if any(reason.severity == ERROR for reason in reasons):
+        refuse_inventory(draft, inventory, reasons)
         return False
-    full = treated.action != tax.INSIDE
-    amount = books.to_fen(value) if not full or law["tax.over_limit"]["counts_in_year"] else 0
-    taken = Hold(hold.buyer, draft.view.day.year, amount, (), full)
-    draft.hold_year(inventory.invtNo, taken)
-    draft.hold = Hold(taken.buyer, taken.year, amount, hold.goods, full)
+    take_year(draft, law, goods, value, full=treated.action != tax.INSIDE)
     return True
+
+
+def taxed_in_full(draft: Draft, inventory: InventoryPart) -> bool:
+    """Whether the limits sent the inventory to full taxation. What its hold does not say (records of before it was
+    kept) is worked out again: what holds nothing of the year was over it; of what does hold, its own value decides."""
+    hold = draft.hold
+    if hold is None or hold.full is not None:
+        return hold is None or bool(hold.full)
+    law = draft.law_of(inventory, "clearance.law_day")
+    value = tax.limit_value(inventory.lines, inventory.freight, inventory.insuredFee, law)
+    spent_fen = draft.facts.spent_fen - hold.amount_fen if hold.year == draft.view.day.year else 0
+    return tax.treatment(inventory.lines, value, max(spent_fen, 0), law).action != tax.INSIDE
 
 
 def waits_for_tally(draft: Draft, inventory: InventoryPart) -> bool:
@@ -260,10 +284,10 @@ def release(draft: Draft) -> None:
     """800 with the bill (816), and 899 at once where no day lies between. A row names the day whose rates hold."""
     if not hold_released(draft):
         return
-    inventory, hold = draft.inventory, draft.hold
+    inventory = draft.inventory
     assert inventory is not None
     made = tax.assess(inventory.lines, inventory.freight, inventory.insuredFee, draft.law_of(inventory, "tax.rate_day"),
-                      full=hold is None or hold.full)
+                      full=taxed_in_full(draft, inventory))
     draft.why.extend(made.reasons)
     if made.missing:
         draft.inventory = say(draft, "inventory", inventory, states.REVIEW)

@@ -19,6 +19,7 @@ from msgspec.structs import replace
 
 WAITING, RELEASED, REFUSED = "waiting", "released", "refused"
 CANCELLED, RETURNED, CLOSED = "cancelled", "returned", "closed"
+HASH_BYTES = 16
 PARCEL_STATES = (RELEASED, REFUSED, WAITING, CANCELLED, RETURNED, CLOSED)
 
 
@@ -28,15 +29,23 @@ class Blind(Struct, frozen=True, array_like=True, gc=False):
     hash: bytes
     mask: str
     before: bytes = b""
-    """The hash by the key before, given only while the hash key changes."""
+    """The hashes by older keys, newest first, 16 bytes each; b"" while there was only one key."""
 
     def same(self, other: Blind) -> bool:
-        """Whether both are the same value, also across a change of the hash key."""
-        return (
-            self.hash == other.hash
-            or (self.before != b"" and self.before == other.hash)
-            or (other.before != b"" and other.before == self.hash)
-        )
+        """Whether both are the same value, also across changes of the hash key."""
+        return self.hash == other.hash or (
+            bool(self.before or other.before) and not set(self.hashes).isdisjoint(other.hashes))
+
+    @property
+    def hashes(self) -> tuple[bytes, ...]:
+        """Every hash under which the value may be known, newest key first."""
+        before = self.before
+        return (self.hash, *[before[at : at + HASH_BYTES] for at in range(0, len(before), HASH_BYTES)])
+
+    @property
+    def account(self) -> bytes:
+        """The hash that accounts of a person stand under: that of the oldest key, which no change of keys moves."""
+        return self.before[-HASH_BYTES:] or self.hash
 
 
 class Reply(Struct, frozen=True, array_like=True, gc=False):
@@ -324,8 +333,8 @@ class Hold(Struct, frozen=True, array_like=True, gc=False):
     year: int
     amount_fen: int
     goods: tuple[GoodsHold, ...] = ()
-    full: bool = False
-    """Whether the limits sent the inventory to full taxation."""
+    full: bool | None = None
+    """Whether the limits sent the inventory to full taxation; None in records of before this was kept."""
 
 
 class Past(Struct, frozen=True, array_like=True, gc=False):

@@ -14,7 +14,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from cebport.clearance import states, tax
-from cebport.clearance.conclude import bill, close, refuse_inventory, say
+from cebport.clearance.conclude import bill, close, refuse_inventory, say, taxed_in_full
 from cebport.clearance.draft import Draft, Facts, Outcome
 from cebport.clearance.parts import (
     CancelPart,
@@ -143,7 +143,7 @@ def answer(case: Case, facts: Facts, view: Any, now: int, outcome: str) -> Outco
         refuse_inventory(draft, inventory, [])
         return draft.finish(states.parcel_state(draft.inventory.status))
     made = tax.assess(inventory.lines, inventory.freight, inventory.insuredFee,
-                      draft.law_of(inventory, "tax.rate_day"), full=draft.hold is None or draft.hold.full)
+                      draft.law_of(inventory, "tax.rate_day"), full=taxed_in_full(draft, inventory))
     draft.why.extend(made.reasons)
     inventory = say(draft, "inventory", inventory, states.RELEASED_800)
     draft.released_at = inventory.said

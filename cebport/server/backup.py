@@ -65,6 +65,7 @@ TABLES = {
     "ledger_at": "name, position",
 }
 """Everything but the running totals (``counts``): those are counted again."""
+COUNTS_SINCE = "0002"
 COUNTED = {"inbox": "id", "journal": "position", "outbox": "id", "timers": "id", "access": "id"}
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -143,8 +144,10 @@ def restore(source: Path, url: str, keys: Path | None = None, *, verify: bool = 
         _try_keys(source, keys or default_keys(url))
     engine = engine_of(url)
     try:
-        if engine.scalar("SELECT version_num FROM alembic_version") is None:
+        there = engine.scalar("SELECT version_num FROM alembic_version")
+        if there is None or there < revision:
             upgrade(engine, revision)
+            there = revision
         if engine.scalar("SELECT count(*) FROM inbox"):
             raise SettingsError(note=f"store {url.split('@')[-1]}: not empty; restore into a new one")
         rows: dict[str, int] = {}
@@ -155,7 +158,7 @@ def restore(source: Path, url: str, keys: Path | None = None, *, verify: bool = 
                 engine.fill(table, TABLES[table], chunk)
                 rows[table] = rows.get(table, 0) + len(chunk)
             engine.count_on(COUNTED)
-            if revision == HEAD_REVISION:
+            if there >= COUNTS_SINCE:
                 engine.rows("forget_counts")
                 engine.rows("recount")
         upgrade(engine)

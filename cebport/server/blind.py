@@ -34,7 +34,7 @@ class Blinder:
     """Makes parts of the documents of one store, whose hash key it uses."""
 
     def __init__(self, vault: Vault) -> None:
-        self._key, self._before = vault.hash_key, vault.hash_key_before
+        self._key, self._before = vault.hash_key, vault.hash_keys_before
         self._makers = {
             "CEB311Message": self.order,
             "CEB411Message": self.payment,
@@ -79,9 +79,10 @@ class Blinder:
                      self._hash_before(value))
 
     def _hash_before(self, value: str) -> bytes:
-        if self._before is None:
+        if not self._before:
             return b""
-        return blake2b(value.encode(), digest_size=HASH_BYTES, key=self._before).digest()
+        raw = value.encode()
+        return b"".join([blake2b(raw, digest_size=HASH_BYTES, key=key).digest() for key in self._before])
 
     def order(self, document: Document, inbox: int, index: int, reply: Reply) -> OrderPart:
         """311."""

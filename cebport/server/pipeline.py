@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
@@ -20,7 +21,7 @@ from msgspec.structs import replace
 from cebport.clearance.allowance import counted_lines
 from cebport.clearance.arrivals import TICKS, Tick, arrive, decide_tally, tick
 from cebport.clearance.case import decide
-from cebport.clearance.draft import Facts, Outcome, Timer, receipt_guid
+from cebport.clearance.draft import Facts, Outcome, Timer, day_of, receipt_guid
 from cebport.clearance.parts import (
     Event,
     InventoryPart,
@@ -112,7 +113,7 @@ class Pipeline:
         for attempt in range(CONFLICT_TRIES_MAX):
             try:
                 with self.store.transaction():
-                    work = Work(self.store, day.year, lambda part: counted_lines(part, self.view(day, place_of(part))))
+                    work = Work(self.store, day.year, partial(self.counted, day))
                     work.load([part for one in group for part in one.parts], self._case_keys(group))
                     for one in group:
                         self.settle(work, one, now)
@@ -125,6 +126,14 @@ class Pipeline:
             except BaseException:
                 self.store.forget_leases()
                 raise
+
+    def counted(self, day: date, inventory: InventoryPart) -> Iterable[str]:
+        """The lines of the positive list of which an inventory has counted goods, by the law of ``day`` or of the day
+        of its declaration: a row says which of them decides."""
+        place = place_of(inventory)
+        lines = counted_lines(inventory, self.view(day, place))
+        declared = day_of(inventory.declared_at) if inventory.declared_at else day
+        return lines if declared == day else {*lines, *counted_lines(inventory, self.view(declared, place))}
 
     @staticmethod
     def _case_keys(group: Sequence[Prepared]) -> list[str]:
@@ -258,14 +267,14 @@ class Pipeline:
         """A document that belongs to one parcel."""
         case = work.case_of(part)
         view = self.view(day, place_of(part if type(part) is InventoryPart else case.inventory))
-        return (decide(part, case, work.facts_of(part, case, view), view, at),)
+        return (decide(part, case, work.facts_of(part, case), view, at),)
 
     def _tick(self, work: Work, part: Any, day: date, at: int) -> Iterable[Outcome]:
         """A timer of one case: (kind, case key, inbox)."""
         kind, key, inbox = part
         case = work.case_or_none(key)
         view = self.view(day, place_of(case.inventory))
-        return (tick(Tick(kind, inbox, 0), case, work.facts_of(None, case, view), view, at),)
+        return (tick(Tick(kind, inbox, 0), case, work.facts_of(None, case), view, at),)
 
     def _tally(self, work: Work, part: TallyPart, day: date, at: int) -> Iterable[Outcome]:
         """A tally: itself, then each waybill that it says arrived."""
@@ -279,7 +288,7 @@ class Pipeline:
         for number in part.waybills:
             waybill = work.waybills.get(waybill_key(number, part.logisticsCode)) or Waybill(number, part.logisticsCode)
             case = work.case_or_none(waybill.case)
-            facts = Facts(self.store, waybill, work.spent(case.inventory))
+            facts = replace(work.facts_of(None, case), waybill=waybill)
             yield arrive(stored.rkdNo, case, facts, self.view(day, part.customsCode), at,
                          part.inbox, part.index)
 

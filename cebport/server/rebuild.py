@@ -26,7 +26,7 @@ from cebport.server import bonded_fold, forex_fold
 from cebport.server.ledger import LINK as TAXATION
 from cebport.server.ledger import Mirror
 from cebport.server.store.store import STATE_NUMBERS, Store, encode
-from cebport.server.work import claimed_keys, refused_keys
+from cebport.server.work import FORMER, REQUEST, claimed_keys, refused_keys
 
 ROWS_A_STEP = 40
 DUMP_ROWS = 2000
@@ -38,8 +38,8 @@ RECORDS: dict[str, tuple[Any, Callable[[Any, Any, int], Any], str]] = {
     "tallies": (Tally, fold_tally, "tally_set"),
 }
 LINKS: dict[str, Any] = {"bonded": bonded_fold, "forex": forex_fold}
-"""Link of the chain -> the module that proves its tables: TABLES (scratch tables, as SQL), fold(base, event, inbox), and
-sides(store, base): name, stored rows and folded rows of each table, both in the order of their keys."""
+"""Link of the chain -> the module that proves its tables: TABLES (scratch tables, as SQL), fold(base, event, inbox),
+and sides(store, base): name, stored and folded rows of each table, both in the order of their keys."""
 
 
 @dataclass(slots=True)
@@ -107,8 +107,8 @@ class _Scratch:
                 record = held.get((table, key)) or self.get(table, key)
                 held[(table, key)] = after = fold(record, change, inbox)
                 if table == "cases":
-                    self.base.executemany("INSERT OR REPLACE INTO keys VALUES (?, ?)",
-                                          [(business, key) for business in claimed_keys(record, after)])
+                    for business in claimed_keys(record, after):
+                        self.claim(business, key)
         if event.link in LINKS:
             LINKS[event.link].fold(self.base, event, inbox)
         for refused in refused_keys(event):
@@ -121,6 +121,15 @@ class _Scratch:
                 self.base.execute(
                     "INSERT INTO quota VALUES (?1, ?2) ON CONFLICT (account) DO UPDATE SET held_fen = held_fen + ?2",
                     (p.account, p.amount_fen))
+
+    def claim(self, business: str, key: str) -> None:
+        """A business key leads to this case now; whose it was keeps a row beside it."""
+        row = self.base.execute("SELECT case_key FROM keys WHERE key = ?", (business,)).fetchone()
+        if row is not None and row[0] != key:
+            if business.startswith(REQUEST):
+                return
+            self.base.execute("INSERT OR IGNORE INTO keys VALUES (?, ?)", (f"{business}{FORMER}{row[0]}", row[0]))
+        self.base.execute("INSERT OR REPLACE INTO keys VALUES (?, ?)", (business, key))
 
     def fold_message(self, events: list[Event], inbox: int, at: int) -> None:
         """What a message put into timers and outbox."""
@@ -199,7 +208,7 @@ def check(store: Store, progress: Callable[[int], None] | None = None) -> Report
 
 
 def _stored(store: Store, table: str) -> Iterator[tuple[str, bytes]]:
-    """Key and bytes; no bytes where the columns beside them say something else."""
+    """Key and bytes, as this program writes the record; no bytes where the columns beside them say something else."""
     decoder = msgspec.msgpack.Decoder(RECORDS[table][0])
     for key, *columns, blob in _pages(store, f"dump_{table}"):
         try:
@@ -208,7 +217,7 @@ def _stored(store: Store, table: str) -> Iterator[tuple[str, bytes]]:
             yield key, b""
             continue
         told = [record.version, STATE_NUMBERS[record.state]] if table == "cases" else [record.version]
-        yield key, bytes(blob) if columns == told else b""
+        yield key, encode(record) if columns == told else b""
 
 
 def _refusals(store: Store) -> Iterator[tuple[tuple[str, int]]]:

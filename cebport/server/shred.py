@@ -19,17 +19,20 @@ from typing import Any, NamedTuple
 import msgspec
 from lxml import etree
 
-from cebport.clearance.parts import Event, InventoryPart, OrderPart, PaymentPart
+from cebport.clearance.parts import Blind, CaseChange, Event, InventoryPart, OrderPart, PaymentPart
 from cebport.faults import Malformed, SettingsError
 from cebport.messages import envelope, wire
 from cebport.messages.masks import mask
 from cebport.messages.shape import PERSONAL
+from cebport.server import forex
 from cebport.server.dispatch import oversized_parts
-from cebport.server.store.store import Store, encode
+from cebport.server.store.store import InboxRow, Store, encode
 
 ROWS_A_STEP = 40
 IDENTITY = ("buyerIdNumber", "payerIdNumber")
 """The fields that say whose document it is."""
+NOTHING = CaseChange()
+"""What a document sets that was refused on a parcel that is there."""
 GONE = "（已销毁 shredded）"
 _events = msgspec.msgpack.Decoder(list[Event])
 
@@ -76,9 +79,9 @@ def rewrap(store: Store) -> int:
     newest = store.vault.key_id
     while rows := store.engine.rows("archive_keys", newest, after, ROWS_A_STEP * 10):
         with store.transaction():
-            store.engine.many("rewrap", [(inbox, *store.vault.rewrap(key_id, wrapped))
-                                         for inbox, key_id, wrapped in rows])
-        done, after = done + len(rows), rows[-1][0]
+            changed = store.engine.many("rewrap", [(inbox, *store.vault.rewrap(key_id, wrapped), wrapped)
+                                                   for inbox, key_id, wrapped in rows])
+        done, after = done + changed, rows[-1][0]
     after = 0
     while rows := store.engine.rows("outbox_blobs", after, ROWS_A_STEP):
         stale = [(row, store.vault.hide(store.vault.show(blob))) for row, blob in rows
@@ -105,20 +108,20 @@ def shred(store: Store, person: str | bytes, who: str, reason: str, now: datetim
     if isinstance(person, bytes):
         hashes = {person}
     else:
-        hashes = {store.vault.hash_of(number), store.vault.hash_before(number)} - {b""}
+        hashes = set(Blind(store.vault.hash_of(number), "", store.vault.hash_before(number)).hashes)
     _record(store, f"shred {min(hashes).hex()}", who, reason, now)
     search = _Search(store, hashes, number)
     parcels = search.parcels()
     messages = documents = 0
     with store.engine.forgetting("archive"):
         for inbox, indexes in search.candidates(parcels):
-            masked = search.masked(inbox, indexes)
-            if masked is None:
-                continue
-            raw, count = masked
-            with store.transaction():
-                store.engine.many("reseal", [(inbox, *store.vault.seal(raw))])
-            messages, documents = messages + 1, documents + count
+            while (masked := search.masked(inbox, indexes)) is not None:
+                raw, count, wrapped = masked
+                with store.transaction():
+                    written = store.engine.many("reseal", [(inbox, *store.vault.seal(raw), wrapped)])
+                if written:  # else somebody sealed it anew meanwhile: look again
+                    messages, documents = messages + 1, documents + count
+                    break
     return Shredded(messages, documents, search.unsearched)
 
 
@@ -143,7 +146,7 @@ class _Search:
             blind = part.buyerIdNumber
         else:
             return False
-        return blind.hash in self.hashes or blind.before in self.hashes
+        return not self.hashes.isdisjoint(blind.hashes)
 
     def parcels(self) -> set[str]:
         """Keys of the cases and waybills of parcels that the person bought."""
@@ -161,21 +164,32 @@ class _Search:
         """(inbox, {document number: whether it belongs to one of the parcels}) of every message that may hold a
         document of the person; None = one that could not be read as documents."""
         for inbox, events in self._journal():
+            if any(event.link == forex.LINK for event in events):
+                yield inbox, None
+                continue
             wanted: dict[int, bool] = {}
             for event in events:
                 own = event.case in parcels or event.waybill in parcels
                 paid = event.set is not None and any(map(self._is_theirs, _given(event.set.payments)))
-                if own or paid or (event.why and event.set is None):
+                if own or paid or (event.why and event.set in (None, NOTHING)):
                     wanted[event.index] = wanted.get(event.index, False) or own
             if wanted:
                 yield inbox, None if 0 in wanted and len(wanted) == 1 else wanted
 
-    def masked(self, inbox: int, indexes: dict[int, bool] | None) -> tuple[bytes, int] | None:
-        """The message with the person's documents masked, and how many those are; None when there are none."""
+    def masked(self, inbox: int, indexes: dict[int, bool] | None) -> tuple[bytes, int, bytes] | None:
+        """The message with the person's documents masked, how many those are, and the wrapped data key of what was
+        read; None when there are none."""
         row = self.store.inbox_row(inbox)
         if row.kind == "timer":
             return None
-        raw = self.store.archived([inbox])[inbox]
+        ((_, key_id, wrapped, blob),) = self.store.engine.select("archived", [inbox])
+        made = self._masked(row, self.store.vault.unseal(key_id, wrapped, blob), indexes)
+        return None if made is None else (*made, bytes(wrapped))
+
+    def _masked(self, row: InboxRow, raw: bytes, indexes: dict[int, bool] | None) -> tuple[bytes, int] | None:
+        if row.kind == forex.LINK:
+            hidden, rows = forex.hide(self.store, raw, lambda identity: self._hash(identity) in self.hashes)
+            return (hidden, rows) if rows else None
         if row.kind == "oversize":
             faults, kind, head = oversized_parts(raw)
             return (encode([faults, kind, GONE.encode()]), 1) if self._mentioned(head) else None

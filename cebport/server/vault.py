@@ -50,7 +50,7 @@ class Vault:
             AESGCM(blake2b(b"outbox", key=secret, digest_size=KEY_BYTES).digest()) for _, secret in master]
         self._outbox = self._outboxes[0]
         self.hash_key = hashing[0][1]
-        self.hash_key_before = hashing[1][1] if len(hashing) > 1 else None
+        self.hash_keys_before = tuple([secret for _, secret in hashing[1:]])
         self._squeeze = zstandard.ZstdCompressor(level=1)
         self._stretch = zstandard.ZstdDecompressor()
 
@@ -140,10 +140,9 @@ class Vault:
         return blake2b(value.encode(), digest_size=HASH_BYTES, key=self.hash_key).digest()
 
     def hash_before(self, value: str) -> bytes:
-        """The hash by the key before; b"" when the hash key is not changing."""
-        if self.hash_key_before is None:
-            return b""
-        return blake2b(value.encode(), digest_size=HASH_BYTES, key=self.hash_key_before).digest()
+        """The hashes by older keys, newest first, one behind the other; b"" while there was only one key."""
+        raw = value.encode()
+        return b"".join([blake2b(raw, digest_size=HASH_BYTES, key=key).digest() for key in self.hash_keys_before])
 
 
 def rotate(path: Path, which: str) -> str:

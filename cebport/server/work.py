@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from cebport.clearance.allowance import account_of, counted_lines
+from cebport.clearance.allowance import account_of
 from cebport.clearance.draft import Facts, Outcome
 from cebport.clearance.parts import (
     CancelPart,
@@ -51,9 +51,12 @@ def declared_key(invt_no: str) -> str:
     return f"N|{invt_no}"
 
 
+REQUEST = "Q|"
+
+
 def request_key(cop_no: str, invt_no: str) -> str:
     """Business key of a cancel or return in the key table."""
-    return f"Q|{cop_no}|{invt_no}"
+    return f"{REQUEST}{cop_no}|{invt_no}"
 
 
 def keys_of(case: Case) -> Iterable[str]:
@@ -92,6 +95,8 @@ def claimed_keys(before: Case | None, after: Case) -> list[str]:
     return fresh + [key for key in living_keys(after) if key in known and key not in living]
 
 
+FORMER = "~"
+"""Stands between a business key and a case that had it before another took it: by its number both are found."""
 OWN = "~"
 """Stands before a document's own number in the table of refusals, so that each document counts once without it."""
 
@@ -108,19 +113,13 @@ def refused_keys(event: Event) -> tuple[str, ...]:
     return tuple([key for key in (event.case or event.waybill, OWN + event.own if event.own else "") if key])
 
 
-def _hashes(inventory: InventoryPart) -> tuple[bytes, ...]:
-    """The buyer's keyed hash, and (while keys change) the one before."""
-    buyer = inventory.buyerIdNumber
-    return (buyer.hash, buyer.before) if buyer.before else (buyer.hash,)
-
-
 class Work:
     """See the module. ``year`` is the calendar year whose quota the documents touch; ``counted`` tells of which lines
-    of the positive list an inventory has goods with a quantity a person and year."""
+    of the positive list an inventory has goods with a quantity a person and year, by any law that may decide it."""
 
     def __init__(self, store: Store, year: int,
                  counted: Callable[[InventoryPart], Iterable[str]] = lambda inventory: ()) -> None:
-        self.store, self.year, self._counted = store, year, counted
+        self.store, self.year, self.counted = store, year, counted
         self.cases: dict[str, Case] = {}
         self.waybills: dict[str, Waybill] = {}
         self.tallies: dict[str, Tally] = {}
@@ -138,7 +137,7 @@ class Work:
         self._seen_owners: dict[str, str] = {}
         self._claimed: dict[str, str] = {}
         self._guarded: dict[str, None] = {}
-        self.writes = Writes([], [], [], [], [], [], [], [], [], [], [], [], [], [], {})
+        self.writes = Writes(*[[] for _ in Writes._fields[:-1]], {})  # type: ignore[arg-type]  # lists, and the last
 
     # reading ----------------------------------------------------------------------------------------
 
@@ -160,6 +159,8 @@ class Work:
                 self._add_buyer(buyers, part)
             elif kind is PaymentPart:
                 owners[payment_key(part.payTransactionId, part.payCode)] = None
+            elif kind is CancelPart or kind is ReturnPart:
+                owners[request_key(part.copNo, part.invtNo)] = None
             elif kind is TallyPart:
                 tallies[waybill_key(part.copNo, part.operatorCode)] = None
                 waybills.update(dict.fromkeys([waybill_key(n, part.logisticsCode) for n in part.waybills]))
@@ -185,8 +186,8 @@ class Work:
         self._load_quota(buyers)
 
     def _add_buyer(self, buyers: dict[bytes, None], inventory: InventoryPart) -> None:
-        goods = self._counted(inventory)
-        for buyer in _hashes(inventory):
+        goods = self.counted(inventory)
+        for buyer in inventory.buyerIdNumber.hashes:
             buyers[buyer] = None
             for hs8 in goods:
                 buyers[account_of(buyer, hs8)] = None
@@ -229,8 +230,8 @@ class Work:
         """The case of a key; an empty case without number for ""."""
         return self.cases[key] if key in self.cases else Case("", "")
 
-    def facts_of(self, part: Any, case: Case, view: Any = None) -> Facts:
-        """What the decision may know for this document; with the law also of goods that it counts."""
+    def facts_of(self, part: Any, case: Case) -> Facts:
+        """What the decision may know for this document."""
         kind = type(part)
         source = part if kind in WITH_WAYBILL else case.inventory
         waybill = None
@@ -244,9 +245,10 @@ class Work:
             owner = self._keeper(payment_key(part.payTransactionId, part.payCode))
         inventory = part if kind is InventoryPart else case.inventory
         counted = {}
-        if view is not None and inventory is not None and view.counted:
-            counted = {hs8: sum(self.quota.get((account_of(buyer, hs8), self.year), 0) for buyer in _hashes(inventory))
-                       for hs8 in counted_lines(inventory, view)}
+        if inventory is not None:
+            for hs8 in self.counted(inventory):
+                counted[hs8] = sum(self.quota.get((account_of(buyer, hs8), self.year), 0)
+                                   for buyer in inventory.buyerIdNumber.hashes)
         return Facts(self.store, waybill, self.spent(inventory), owner, None, counted)
 
     def _keeper(self, business: str) -> str:
@@ -255,10 +257,10 @@ class Work:
         return owner if owner and business in living_keys(self.cases[owner]) else ""
 
     def spent(self, inventory: InventoryPart | None) -> int:
-        """What the buyer's year holds, in fen, under the hash of today and (while keys change) the one before."""
+        """What the buyer's year holds, in fen, under every hash by which the buyer may be known."""
         if inventory is None:
             return 0
-        return sum(self.quota.get((buyer, self.year), 0) for buyer in _hashes(inventory))
+        return sum(self.quota.get((buyer, self.year), 0) for buyer in inventory.buyerIdNumber.hashes)
 
     # changing ---------------------------------------------------------------------------------------
 
@@ -300,7 +302,10 @@ class Work:
         """A business key leads to this case now. Whose it was must stand as it was read until this is written."""
         owner = self.owners.get(business, "")
         if owner and owner != key:
+            if business.startswith(REQUEST):
+                return  # of an inventory there is one parcel; who names another's only leaves a draft
             self._guarded[owner] = None
+            self.writes.former.append((f"{business}{FORMER}{owner}", owner))
         self.owners[business] = self._claimed[business] = key
 
     def send(self, receipts: Iterable[Receipt], inbox: int, created_at: int) -> None:

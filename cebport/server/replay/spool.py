@@ -107,8 +107,8 @@ def keys_touched(event: Event, part: Any) -> tuple[int, ...]:
         keys["W" + waybill_key(part.logisticsNo, part.logisticsCode)] = None
         keys[inventory_key(part.copNo, part.agentCode)] = None
         keys[part.buyerIdNumber.hash] = None
-        if part.buyerIdNumber.before:
-            keys[part.buyerIdNumber.before] = None
+        for older in part.buyerIdNumber.hashes[1:]:
+            keys[older] = None
     elif kind is PaymentPart:
         keys["C" + case_key(part.orderNo, part.ebpCode)] = None
         keys[payment_key(part.payTransactionId, part.payCode)] = None

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
+from functools import partial
 from heapq import heappop, heappush
 from typing import Any, NamedTuple
 
@@ -141,12 +142,14 @@ class World(Pipeline):
         work = side.work
         inventory = part if type(part) is InventoryPart else work.case_of(part).inventory
         side.begin((part.inbox, part.index), inventory, at)
+        work.counted = partial(self.counted, day_of(at))
         (outcome,) = self._decide(work, part, day_of(at), at)
         return outcome
 
     def ring(self, side: Side, kind: str, key: str, inbox: int, at: int) -> Outcome:
         """A timer of one case."""
         side.begin((inbox, 0), side.work.case_or_none(key).inventory, at)
+        side.work.counted = partial(self.counted, day_of(at))
         (outcome,) = self._tick(side.work, (kind, key, inbox), day_of(at), at)
         return outcome
 
@@ -165,7 +168,8 @@ class World(Pipeline):
         waybill = work.waybills.get(key) or Waybill(number, company)
         case = work.case_or_none(waybill.case)
         side.begin((item.inbox, int(index)), case.inventory, item.at)
-        facts = Facts(side.numbers, waybill, work.spent(case.inventory))
+        work.counted = partial(self.counted, day_of(item.at))
+        facts = replace(work.facts_of(None, case), waybill=waybill)
         return arrive(item.name, case, facts, self.view(day_of(item.at), office), item.at, item.inbox, int(index))
 
     def turned_away(self, side: Side, part: Any, verdict: Verdict, at: int) -> Event:
@@ -184,6 +188,7 @@ class World(Pipeline):
         inventory = case.inventory
         assert inventory is not None
         side.begin((0, 0), inventory, at)
+        side.work.counted = partial(self.counted, day_of(at))
         return answer(case, side.work.facts_of(None, case), self.view(day_of(at), inventory.customsCode), at, outcome)
 
 

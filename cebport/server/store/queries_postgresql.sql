@@ -81,6 +81,8 @@ INSERT INTO keys (key, case_key) SELECT * FROM unnest(%s::text[], %s::text[]) ON
 -- name: update_keys
 UPDATE keys SET case_key = n.case_key FROM unnest(%s::text[], %s::text[], %s::text[]) AS n (key, case_key, before)
 WHERE keys.key = n.key AND keys.case_key = n.before;
+-- name: put_former
+INSERT INTO keys (key, case_key) SELECT * FROM unnest(%s::text[], %s::text[]) ON CONFLICT DO NOTHING;
 -- name: guard_cases
 UPDATE cases SET version = cases.version FROM unnest(%s::text[], %s::int[]) AS n (key, version)
 WHERE cases.key = n.key AND cases.version = n.version;
@@ -89,8 +91,6 @@ INSERT INTO counts (name, slot, count) SELECT * FROM unnest(%s::text[], %s::int[
 ON CONFLICT (name, slot) DO UPDATE SET count = counts.count + excluded.count;
 -- name: put_refusals
 INSERT INTO refusals (key, inbox) SELECT * FROM unnest(%s::text[], %s::bigint[]) ON CONFLICT DO NOTHING;
--- name: refusal_count
-SELECT count(*) FROM refusals WHERE substr(key, 1, 1) <> '~';
 -- name: refusals
 SELECT key, inbox FROM refusals WHERE key >= %s AND key < %s;
 -- name: insert_quota
@@ -144,7 +144,8 @@ SELECT name, sum(count) FROM counts GROUP BY name;
 SELECT 'state/' || state, count(*) FROM cases GROUP BY state
 UNION ALL SELECT 'messages', count(*) FROM inbox WHERE kind <> 'timer'
 UNION ALL SELECT 'documents', coalesce(sum(documents), 0) FROM journal
-UNION ALL SELECT 'receipts', coalesce(sum(documents), 0) FROM outbox;
+UNION ALL SELECT 'receipts', coalesce(sum(documents), 0) FROM outbox
+UNION ALL SELECT 'refusals', count(*) FROM refusals WHERE substr(key, 1, 1) <> '~';
 -- name: forget_counts
 DELETE FROM counts;
 -- name: recount
@@ -152,7 +153,8 @@ INSERT INTO counts (name, slot, count)
 SELECT 'state/' || state, 0, count(*) FROM cases GROUP BY state
 UNION ALL SELECT 'messages', 0, count(*) FROM inbox WHERE kind <> 'timer'
 UNION ALL SELECT 'documents', 0, coalesce(sum(documents), 0) FROM journal
-UNION ALL SELECT 'receipts', 0, coalesce(sum(documents), 0) FROM outbox;
+UNION ALL SELECT 'receipts', 0, coalesce(sum(documents), 0) FROM outbox
+UNION ALL SELECT 'refusals', 0, count(*) FROM refusals WHERE substr(key, 1, 1) <> '~';
 -- name: journal_after
 SELECT position, inbox, at, law, code, blob FROM journal WHERE position > %s ORDER BY position LIMIT %s;
 -- name: journal_of
@@ -212,11 +214,12 @@ SELECT id, blob FROM outbox WHERE blob IS NOT NULL AND id > %s ORDER BY id LIMIT
 UPDATE outbox SET blob = n.blob FROM unnest(%s::bigint[], %s::bytea[]) AS n (id, blob) WHERE outbox.id = n.id;
 -- name: rewrap
 UPDATE archive SET key_id = n.key_id, wrapped = n.wrapped
-FROM unnest(%s::bigint[], %s::text[], %s::bytea[]) AS n (inbox, key_id, wrapped) WHERE archive.inbox = n.inbox;
+FROM unnest(%s::bigint[], %s::text[], %s::bytea[], %s::bytea[]) AS n (inbox, key_id, wrapped, before)
+WHERE archive.inbox = n.inbox AND archive.wrapped = n.before;
 -- name: reseal
 UPDATE archive SET key_id = n.key_id, wrapped = n.wrapped, blob = n.blob
-FROM unnest(%s::bigint[], %s::text[], %s::bytea[], %s::bytea[]) AS n (inbox, key_id, wrapped, blob)
-WHERE archive.inbox = n.inbox;
+FROM unnest(%s::bigint[], %s::text[], %s::bytea[], %s::bytea[], %s::bytea[]) AS n (inbox, key_id, wrapped, blob, before)
+WHERE archive.inbox = n.inbox AND archive.wrapped = n.before;
 -- name: held_total
 SELECT coalesce(sum(held_fen), 0) FROM quota;
 -- name: posted_total
@@ -261,6 +264,111 @@ SELECT key, day, inbox, blob FROM forex_batches WHERE key > %s ORDER BY key LIMI
 -- name: dump_forex_lines
 SELECT batch, number, payment, cny_fen, amount FROM forex_lines WHERE (batch, number) > (%s, %s)
 ORDER BY batch, number LIMIT %s;
+-- name: ledger_turn
+LOCK TABLE journal IN SHARE ROW EXCLUSIVE MODE;
+-- name: journal_head
+SELECT coalesce(max(position), 0) FROM journal;
+-- name: ledger_position
+SELECT position FROM ledger_at WHERE name = 'journal';
+-- name: begin_ledger
+INSERT INTO ledger_at (name, position) VALUES ('journal', 0) ON CONFLICT (name) DO NOTHING;
+-- name: move_ledger
+UPDATE ledger_at SET position = n.position FROM unnest(%s::bigint[], %s::bigint[]) AS n (position, before)
+WHERE ledger_at.name = 'journal' AND ledger_at.position = n.before;
+-- name: living_bills
+SELECT tax_no, case_key, code, port, released, duty_fen, vat_fen, consumption_fen, status, ent_duty_no FROM tax_bills
+WHERE status <> '3' AND case_key = ANY (%s::text[]);
+-- name: put_tax_bills
+INSERT INTO tax_bills (tax_no, case_key, code, port, released, duty_fen, vat_fen, consumption_fen, status, ent_duty_no)
+SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::text[])
+ON CONFLICT (tax_no) DO UPDATE SET status = excluded.status, ent_duty_no = excluded.ent_duty_no;
+-- name: tax_documents
+SELECT number, code, port, made, released, bills, paid_on FROM tax_documents WHERE number = ANY (%s::text[]);
+-- name: put_tax_documents
+INSERT INTO tax_documents (number, code, port, made, released, bills, paid_on)
+SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::int[], %s::text[])
+ON CONFLICT (number) DO UPDATE SET released = excluded.released, bills = excluded.bills,
+paid_on = excluded.paid_on;
+-- name: tax_sums
+SELECT number, kind, billed_fen, paid_fen FROM tax_sums WHERE number = ANY (%s::text[]);
+-- name: put_tax_sums
+INSERT INTO tax_sums (number, kind, billed_fen, paid_fen)
+SELECT * FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::bigint[])
+ON CONFLICT (number, kind) DO UPDATE SET billed_fen = excluded.billed_fen, paid_fen = excluded.paid_fen;
+-- name: guarantees
+SELECT number, code, kind, customs, amount_fen, since, until, ended FROM guarantees WHERE number = ANY (%s::text[]);
+-- name: guarantees_of
+SELECT number, code, kind, customs, amount_fen, since, until, ended FROM guarantees WHERE code = ANY (%s::text[]) ORDER BY number;
+-- name: guarantees_held
+SELECT number, code, kind, customs, amount_fen, since, until, ended FROM guarantees WHERE code = ANY (%s::text[]) ORDER BY number FOR UPDATE;
+-- name: put_guarantees
+INSERT INTO guarantees (number, code, kind, customs, amount_fen, since, until, ended)
+SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[], %s::text[], %s::text[], %s::text[])
+ON CONFLICT (number) DO UPDATE SET ended = excluded.ended;
+-- name: tax_payments
+SELECT serial, number, code, port, paid_on, back, duty_fen, vat_fen, consumption_fen, late_fee_fen FROM tax_payments WHERE serial = ANY (%s::text[]);
+-- name: tax_payments_of
+SELECT serial, number, code, port, paid_on, back, duty_fen, vat_fen, consumption_fen, late_fee_fen FROM tax_payments
+WHERE number = ANY (%s::text[]) ORDER BY serial;
+-- name: put_tax_payments
+INSERT INTO tax_payments (serial, number, code, port, paid_on, back, duty_fen, vat_fen, consumption_fen, late_fee_fen)
+SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::smallint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[]);
+-- name: put_tax_refunds
+INSERT INTO tax_refunds (code, refund_fen)
+SELECT * FROM unnest(%s::text[], %s::bigint[])
+ON CONFLICT (code) DO UPDATE SET refund_fen = excluded.refund_fen;
+-- name: tax_refunds_of
+SELECT code, refund_fen FROM tax_refunds WHERE code = ANY (%s::text[]);
+-- name: add_ledger
+INSERT INTO ledger (day, entry, account, code, port, kind, debit_fen, credit_fen)
+SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[], %s::bigint[])
+ON CONFLICT (day, entry, account, code, port, kind) DO UPDATE SET debit_fen = ledger.debit_fen + excluded.debit_fen,
+credit_fen = ledger.credit_fen + excluded.credit_fen;
+-- name: add_tax_held
+INSERT INTO tax_held (code, slot, held_fen)
+SELECT * FROM unnest(%s::text[], %s::int[], %s::bigint[])
+ON CONFLICT (code, slot) DO UPDATE SET held_fen = tax_held.held_fen + excluded.held_fen;
+-- name: tax_held_of
+SELECT code, sum(held_fen)::bigint FROM tax_held WHERE code = ANY (%s::text[]) GROUP BY code;
+-- name: guarantors
+SELECT code FROM guarantees UNION SELECT code FROM tax_held ORDER BY code;
+-- name: open_bills
+SELECT code, port, sum(duty_fen)::bigint, sum(vat_fen)::bigint, sum(consumption_fen)::bigint, count(*), min(released) FROM tax_bills
+WHERE status = '1' GROUP BY code, port ORDER BY code, port;
+-- name: document_sums
+SELECT d.code, d.port, s.kind, sum(greatest(s.billed_fen - s.paid_fen, 0))::bigint, sum(greatest(s.paid_fen - s.billed_fen, 0))::bigint
+FROM tax_sums AS s JOIN tax_documents AS d ON d.number = s.number WHERE s.billed_fen <> s.paid_fen
+GROUP BY d.code, d.port, s.kind ORDER BY d.code, d.port, s.kind;
+-- name: documents_open
+SELECT number, code, port, made, released, bills, paid_on FROM tax_documents
+WHERE number IN (SELECT number FROM tax_sums WHERE billed_fen <> paid_fen) ORDER BY number;
+-- name: documents_made
+SELECT number, code, port, made, released, bills, paid_on FROM tax_documents WHERE made BETWEEN %s AND %s ORDER BY number;
+-- name: ledger_before
+SELECT '', entry, account, code, port, kind, sum(debit_fen)::bigint, sum(credit_fen)::bigint FROM ledger WHERE day < %s
+GROUP BY entry, account, code, port, kind;
+-- name: ledger_between
+SELECT day, entry, account, code, port, kind, debit_fen, credit_fen FROM ledger WHERE day BETWEEN %s AND %s;
+-- name: dump_guarantees
+SELECT number, code, kind, customs, amount_fen, since, until, ended FROM guarantees WHERE number > %s ORDER BY number LIMIT %s;
+-- name: dump_tax_bills
+SELECT tax_no, case_key, code, port, released, duty_fen, vat_fen, consumption_fen, status, ent_duty_no FROM tax_bills
+WHERE tax_no > %s ORDER BY tax_no LIMIT %s;
+-- name: dump_tax_documents
+SELECT number, code, port, made, released, bills, paid_on FROM tax_documents WHERE number > %s ORDER BY number LIMIT %s;
+-- name: dump_tax_payments
+SELECT serial, number, code, port, paid_on, back, duty_fen, vat_fen, consumption_fen, late_fee_fen FROM tax_payments
+WHERE serial > %s ORDER BY serial LIMIT %s;
+-- name: dump_tax_sums
+SELECT number, kind, billed_fen, paid_fen FROM tax_sums WHERE (number, kind) > (%s, %s) ORDER BY number, kind LIMIT %s;
+-- name: dump_tax_refunds
+SELECT code, refund_fen FROM tax_refunds WHERE refund_fen <> 0 AND code > %s ORDER BY code LIMIT %s;
+-- name: dump_ledger
+SELECT day, entry, account, code, port, kind, debit_fen, credit_fen FROM ledger
+WHERE (day, entry, account, code, port, kind) > (%s, %s, %s, %s, %s, %s)
+ORDER BY day, entry, account, code, port, kind LIMIT %s;
+-- name: dump_tax_held
+SELECT code, sum(held_fen)::bigint FROM tax_held GROUP BY code HAVING sum(held_fen) <> 0 ORDER BY code;
 -- account books
 -- name: insert_bonded_books
 INSERT INTO bonded_books (key, version, customs, company, blob)
@@ -406,108 +514,3 @@ SELECT key, blob FROM bonded_sales WHERE book = %s AND list = '' AND live = 1 OR
 SELECT key, blob FROM bonded_sales WHERE book = %s AND due = 1 ORDER BY key LIMIT %s;
 -- name: bonded_books_all
 SELECT key, blob FROM bonded_books ORDER BY key;
--- name: ledger_turn
-LOCK TABLE journal IN SHARE ROW EXCLUSIVE MODE;
--- name: journal_head
-SELECT coalesce(max(position), 0) FROM journal;
--- name: ledger_position
-SELECT position FROM ledger_at WHERE name = 'journal';
--- name: begin_ledger
-INSERT INTO ledger_at (name, position) VALUES ('journal', 0) ON CONFLICT (name) DO NOTHING;
--- name: move_ledger
-UPDATE ledger_at SET position = n.position FROM unnest(%s::bigint[], %s::bigint[]) AS n (position, before)
-WHERE ledger_at.name = 'journal' AND ledger_at.position = n.before;
--- name: living_bills
-SELECT tax_no, case_key, code, port, released, duty_fen, vat_fen, consumption_fen, status, ent_duty_no FROM tax_bills
-WHERE status <> '3' AND case_key = ANY (%s::text[]);
--- name: put_tax_bills
-INSERT INTO tax_bills (tax_no, case_key, code, port, released, duty_fen, vat_fen, consumption_fen, status, ent_duty_no)
-SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::text[])
-ON CONFLICT (tax_no) DO UPDATE SET status = excluded.status, ent_duty_no = excluded.ent_duty_no;
--- name: tax_documents
-SELECT number, code, port, made, released, bills, paid_on FROM tax_documents WHERE number = ANY (%s::text[]);
--- name: put_tax_documents
-INSERT INTO tax_documents (number, code, port, made, released, bills, paid_on)
-SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::int[], %s::text[])
-ON CONFLICT (number) DO UPDATE SET released = excluded.released, bills = excluded.bills,
-paid_on = excluded.paid_on;
--- name: tax_sums
-SELECT number, kind, billed_fen, paid_fen FROM tax_sums WHERE number = ANY (%s::text[]);
--- name: put_tax_sums
-INSERT INTO tax_sums (number, kind, billed_fen, paid_fen)
-SELECT * FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::bigint[])
-ON CONFLICT (number, kind) DO UPDATE SET billed_fen = excluded.billed_fen, paid_fen = excluded.paid_fen;
--- name: guarantees
-SELECT number, code, kind, customs, amount_fen, since, until, ended FROM guarantees WHERE number = ANY (%s::text[]);
--- name: guarantees_of
-SELECT number, code, kind, customs, amount_fen, since, until, ended FROM guarantees WHERE code = ANY (%s::text[]) ORDER BY number;
--- name: guarantees_held
-SELECT number, code, kind, customs, amount_fen, since, until, ended FROM guarantees WHERE code = ANY (%s::text[]) ORDER BY number FOR UPDATE;
--- name: put_guarantees
-INSERT INTO guarantees (number, code, kind, customs, amount_fen, since, until, ended)
-SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[], %s::text[], %s::text[], %s::text[])
-ON CONFLICT (number) DO UPDATE SET ended = excluded.ended;
--- name: tax_payments
-SELECT serial, number, code, port, paid_on, back, duty_fen, vat_fen, consumption_fen, late_fee_fen FROM tax_payments WHERE serial = ANY (%s::text[]);
--- name: tax_payments_of
-SELECT serial, number, code, port, paid_on, back, duty_fen, vat_fen, consumption_fen, late_fee_fen FROM tax_payments
-WHERE number = ANY (%s::text[]) ORDER BY serial;
--- name: put_tax_payments
-INSERT INTO tax_payments (serial, number, code, port, paid_on, back, duty_fen, vat_fen, consumption_fen, late_fee_fen)
-SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::smallint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[]);
--- name: put_tax_refunds
-INSERT INTO tax_refunds (code, refund_fen)
-SELECT * FROM unnest(%s::text[], %s::bigint[])
-ON CONFLICT (code) DO UPDATE SET refund_fen = excluded.refund_fen;
--- name: tax_refunds_of
-SELECT code, refund_fen FROM tax_refunds WHERE code = ANY (%s::text[]);
--- name: add_ledger
-INSERT INTO ledger (day, entry, account, code, port, kind, debit_fen, credit_fen)
-SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[], %s::bigint[])
-ON CONFLICT (day, entry, account, code, port, kind) DO UPDATE SET debit_fen = ledger.debit_fen + excluded.debit_fen,
-credit_fen = ledger.credit_fen + excluded.credit_fen;
--- name: add_tax_held
-INSERT INTO tax_held (code, slot, held_fen)
-SELECT * FROM unnest(%s::text[], %s::int[], %s::bigint[])
-ON CONFLICT (code, slot) DO UPDATE SET held_fen = tax_held.held_fen + excluded.held_fen;
--- name: tax_held_of
-SELECT code, sum(held_fen)::bigint FROM tax_held WHERE code = ANY (%s::text[]) GROUP BY code;
--- name: guarantors
-SELECT code FROM guarantees UNION SELECT code FROM tax_held ORDER BY code;
--- name: open_bills
-SELECT code, port, sum(duty_fen)::bigint, sum(vat_fen)::bigint, sum(consumption_fen)::bigint, count(*), min(released) FROM tax_bills
-WHERE status = '1' GROUP BY code, port ORDER BY code, port;
--- name: document_sums
-SELECT d.code, d.port, s.kind, sum(greatest(s.billed_fen - s.paid_fen, 0))::bigint, sum(greatest(s.paid_fen - s.billed_fen, 0))::bigint
-FROM tax_sums AS s JOIN tax_documents AS d ON d.number = s.number WHERE s.billed_fen <> s.paid_fen
-GROUP BY d.code, d.port, s.kind ORDER BY d.code, d.port, s.kind;
--- name: documents_open
-SELECT number, code, port, made, released, bills, paid_on FROM tax_documents
-WHERE number IN (SELECT number FROM tax_sums WHERE billed_fen <> paid_fen) ORDER BY number;
--- name: documents_made
-SELECT number, code, port, made, released, bills, paid_on FROM tax_documents WHERE made BETWEEN %s AND %s ORDER BY number;
--- name: ledger_before
-SELECT '', entry, account, code, port, kind, sum(debit_fen)::bigint, sum(credit_fen)::bigint FROM ledger WHERE day < %s
-GROUP BY entry, account, code, port, kind;
--- name: ledger_between
-SELECT day, entry, account, code, port, kind, debit_fen, credit_fen FROM ledger WHERE day BETWEEN %s AND %s;
--- name: dump_guarantees
-SELECT number, code, kind, customs, amount_fen, since, until, ended FROM guarantees WHERE number > %s ORDER BY number LIMIT %s;
--- name: dump_tax_bills
-SELECT tax_no, case_key, code, port, released, duty_fen, vat_fen, consumption_fen, status, ent_duty_no FROM tax_bills
-WHERE tax_no > %s ORDER BY tax_no LIMIT %s;
--- name: dump_tax_documents
-SELECT number, code, port, made, released, bills, paid_on FROM tax_documents WHERE number > %s ORDER BY number LIMIT %s;
--- name: dump_tax_payments
-SELECT serial, number, code, port, paid_on, back, duty_fen, vat_fen, consumption_fen, late_fee_fen FROM tax_payments
-WHERE serial > %s ORDER BY serial LIMIT %s;
--- name: dump_tax_sums
-SELECT number, kind, billed_fen, paid_fen FROM tax_sums WHERE (number, kind) > (%s, %s) ORDER BY number, kind LIMIT %s;
--- name: dump_tax_refunds
-SELECT code, refund_fen FROM tax_refunds WHERE refund_fen <> 0 AND code > %s ORDER BY code LIMIT %s;
--- name: dump_ledger
-SELECT day, entry, account, code, port, kind, debit_fen, credit_fen FROM ledger
-WHERE (day, entry, account, code, port, kind) > (%s, %s, %s, %s, %s, %s)
-ORDER BY day, entry, account, code, port, kind LIMIT %s;
--- name: dump_tax_held
-SELECT code, sum(held_fen)::bigint FROM tax_held GROUP BY code HAVING sum(held_fen) <> 0 ORDER BY code;

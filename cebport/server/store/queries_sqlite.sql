@@ -11,13 +11,14 @@ INSERT INTO inbox (peer, digest, kind, name, route, received_at, state) VALUES (
 -- name: archive
 INSERT INTO archive (inbox, key_id, wrapped, blob) VALUES (?, ?, ?, ?);
 -- name: claim
-UPDATE inbox SET state = 1, worker = ? WHERE id IN (SELECT id FROM inbox WHERE state = 0 ORDER BY id LIMIT ?)
+UPDATE inbox SET state = 1, worker = ? WHERE id IN (SELECT id FROM inbox
+WHERE state < 2 AND state = 0 ORDER BY id LIMIT ?)
 RETURNING id, kind, peer, name, route, received_at,
 (SELECT length(blob) FROM archive WHERE archive.inbox = inbox.id);
 -- name: claimers
-SELECT DISTINCT worker FROM inbox WHERE state = 1;
+SELECT DISTINCT worker FROM inbox WHERE state < 2 AND state = 1;
 -- name: release_claims
-UPDATE inbox SET state = 0, worker = '' WHERE state = 1 AND worker = ?;
+UPDATE inbox SET state = 0, worker = '' WHERE state < 2 AND state = 1 AND worker = ?;
 -- name: unclaim
 UPDATE inbox SET state = 0, worker = '' WHERE id = ? AND state = 1 AND worker = ?;
 -- name: newest_seal
@@ -66,6 +67,8 @@ UPDATE tallies SET version = ?2, blob = ?3 WHERE key = ?1 AND version = ?4;
 INSERT INTO keys (key, case_key) VALUES (?, ?) ON CONFLICT (key) DO NOTHING;
 -- name: update_keys
 UPDATE keys SET case_key = ?2 WHERE key = ?1 AND case_key = ?3;
+-- name: put_former
+INSERT INTO keys (key, case_key) VALUES (?, ?) ON CONFLICT DO NOTHING;
 -- name: guard_cases
 UPDATE cases SET version = version WHERE key = ? AND version = ?;
 -- name: add_counts
@@ -73,8 +76,6 @@ INSERT INTO counts (name, slot, count) VALUES (?, ?, ?)
 ON CONFLICT (name, slot) DO UPDATE SET count = counts.count + excluded.count;
 -- name: put_refusals
 INSERT INTO refusals (key, inbox) VALUES (?, ?) ON CONFLICT DO NOTHING;
--- name: refusal_count
-SELECT count(*) FROM refusals WHERE substr(key, 1, 1) <> '~';
 -- name: refusals
 SELECT key, inbox FROM refusals WHERE key >= ?1 AND key < ?2;
 -- name: insert_quota
@@ -119,7 +120,8 @@ SELECT name, sum(count) FROM counts GROUP BY name;
 SELECT 'state/' || state, count(*) FROM cases GROUP BY state
 UNION ALL SELECT 'messages', count(*) FROM inbox WHERE kind <> 'timer'
 UNION ALL SELECT 'documents', coalesce(sum(documents), 0) FROM journal
-UNION ALL SELECT 'receipts', coalesce(sum(documents), 0) FROM outbox;
+UNION ALL SELECT 'receipts', coalesce(sum(documents), 0) FROM outbox
+UNION ALL SELECT 'refusals', count(*) FROM refusals WHERE substr(key, 1, 1) <> '~';
 -- name: forget_counts
 DELETE FROM counts;
 -- name: recount
@@ -127,7 +129,8 @@ INSERT INTO counts (name, slot, count)
 SELECT 'state/' || state, 0, count(*) FROM cases GROUP BY state
 UNION ALL SELECT 'messages', 0, count(*) FROM inbox WHERE kind <> 'timer'
 UNION ALL SELECT 'documents', 0, coalesce(sum(documents), 0) FROM journal
-UNION ALL SELECT 'receipts', 0, coalesce(sum(documents), 0) FROM outbox;
+UNION ALL SELECT 'receipts', 0, coalesce(sum(documents), 0) FROM outbox
+UNION ALL SELECT 'refusals', 0, count(*) FROM refusals WHERE substr(key, 1, 1) <> '~';
 -- name: journal_after
 SELECT position, inbox, at, law, code, blob FROM journal WHERE position > ? ORDER BY position LIMIT ?;
 -- name: journal_of
@@ -186,9 +189,9 @@ SELECT id, blob FROM outbox WHERE blob IS NOT NULL AND id > ? ORDER BY id LIMIT 
 -- name: rehide
 UPDATE outbox SET blob = ?2 WHERE id = ?1;
 -- name: rewrap
-UPDATE archive SET key_id = ?2, wrapped = ?3 WHERE inbox = ?1;
+UPDATE archive SET key_id = ?2, wrapped = ?3 WHERE inbox = ?1 AND wrapped = ?4;
 -- name: reseal
-UPDATE archive SET key_id = ?2, wrapped = ?3, blob = ?4 WHERE inbox = ?1;
+UPDATE archive SET key_id = ?2, wrapped = ?3, blob = ?4 WHERE inbox = ?1 AND wrapped = ?5;
 -- name: held_total
 SELECT coalesce(sum(held_fen), 0) FROM quota;
 -- name: posted_total
@@ -230,6 +233,110 @@ SELECT key, day, inbox, blob FROM forex_batches WHERE key > ? ORDER BY key LIMIT
 -- name: dump_forex_lines
 SELECT batch, number, payment, cny_fen, amount FROM forex_lines WHERE (batch, number) > (?, ?)
 ORDER BY batch, number LIMIT ?;
+-- name: ledger_turn
+SELECT 1;
+-- name: journal_head
+SELECT coalesce(max(position), 0) FROM journal;
+-- name: ledger_position
+SELECT position FROM ledger_at WHERE name = 'journal';
+-- name: begin_ledger
+INSERT INTO ledger_at (name, position) VALUES ('journal', 0) ON CONFLICT (name) DO NOTHING;
+-- name: move_ledger
+UPDATE ledger_at SET position = ? WHERE name = 'journal' AND position = ?;
+-- name: living_bills
+SELECT tax_no, case_key, code, port, released, duty_fen, vat_fen, consumption_fen, status, ent_duty_no FROM tax_bills
+WHERE status <> '3' AND case_key IN ({in});
+-- name: put_tax_bills
+INSERT INTO tax_bills (tax_no, case_key, code, port, released, duty_fen, vat_fen, consumption_fen, status, ent_duty_no)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (tax_no) DO UPDATE SET status = excluded.status, ent_duty_no = excluded.ent_duty_no;
+-- name: tax_documents
+SELECT number, code, port, made, released, bills, paid_on FROM tax_documents WHERE number IN ({in});
+-- name: put_tax_documents
+INSERT INTO tax_documents (number, code, port, made, released, bills, paid_on)
+VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (number) DO UPDATE SET released = excluded.released, bills = excluded.bills,
+paid_on = excluded.paid_on;
+-- name: tax_sums
+SELECT number, kind, billed_fen, paid_fen FROM tax_sums WHERE number IN ({in});
+-- name: put_tax_sums
+INSERT INTO tax_sums (number, kind, billed_fen, paid_fen)
+VALUES (?, ?, ?, ?)
+ON CONFLICT (number, kind) DO UPDATE SET billed_fen = excluded.billed_fen, paid_fen = excluded.paid_fen;
+-- name: guarantees
+SELECT number, code, kind, customs, amount_fen, since, until, ended FROM guarantees WHERE number IN ({in});
+-- name: guarantees_of
+SELECT number, code, kind, customs, amount_fen, since, until, ended FROM guarantees WHERE code IN ({in}) ORDER BY number;
+-- name: guarantees_held
+SELECT number, code, kind, customs, amount_fen, since, until, ended FROM guarantees WHERE code IN ({in}) ORDER BY number;
+-- name: put_guarantees
+INSERT INTO guarantees (number, code, kind, customs, amount_fen, since, until, ended)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (number) DO UPDATE SET ended = excluded.ended;
+-- name: tax_payments
+SELECT serial, number, code, port, paid_on, back, duty_fen, vat_fen, consumption_fen, late_fee_fen FROM tax_payments WHERE serial IN ({in});
+-- name: tax_payments_of
+SELECT serial, number, code, port, paid_on, back, duty_fen, vat_fen, consumption_fen, late_fee_fen FROM tax_payments
+WHERE number IN ({in}) ORDER BY serial;
+-- name: put_tax_payments
+INSERT INTO tax_payments (serial, number, code, port, paid_on, back, duty_fen, vat_fen, consumption_fen, late_fee_fen)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+-- name: put_tax_refunds
+INSERT INTO tax_refunds (code, refund_fen)
+VALUES (?, ?)
+ON CONFLICT (code) DO UPDATE SET refund_fen = excluded.refund_fen;
+-- name: tax_refunds_of
+SELECT code, refund_fen FROM tax_refunds WHERE code IN ({in});
+-- name: add_ledger
+INSERT INTO ledger (day, entry, account, code, port, kind, debit_fen, credit_fen)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (day, entry, account, code, port, kind) DO UPDATE SET debit_fen = ledger.debit_fen + excluded.debit_fen,
+credit_fen = ledger.credit_fen + excluded.credit_fen;
+-- name: add_tax_held
+INSERT INTO tax_held (code, slot, held_fen)
+VALUES (?, ?, ?)
+ON CONFLICT (code, slot) DO UPDATE SET held_fen = tax_held.held_fen + excluded.held_fen;
+-- name: tax_held_of
+SELECT code, sum(held_fen) FROM tax_held WHERE code IN ({in}) GROUP BY code;
+-- name: guarantors
+SELECT code FROM guarantees UNION SELECT code FROM tax_held ORDER BY code;
+-- name: open_bills
+SELECT code, port, sum(duty_fen), sum(vat_fen), sum(consumption_fen), count(*), min(released) FROM tax_bills
+WHERE status = '1' GROUP BY code, port ORDER BY code, port;
+-- name: document_sums
+SELECT d.code, d.port, s.kind, sum(max(s.billed_fen - s.paid_fen, 0)), sum(max(s.paid_fen - s.billed_fen, 0))
+FROM tax_sums AS s JOIN tax_documents AS d ON d.number = s.number WHERE s.billed_fen <> s.paid_fen
+GROUP BY d.code, d.port, s.kind ORDER BY d.code, d.port, s.kind;
+-- name: documents_open
+SELECT number, code, port, made, released, bills, paid_on FROM tax_documents
+WHERE number IN (SELECT number FROM tax_sums WHERE billed_fen <> paid_fen) ORDER BY number;
+-- name: documents_made
+SELECT number, code, port, made, released, bills, paid_on FROM tax_documents WHERE made BETWEEN ? AND ? ORDER BY number;
+-- name: ledger_before
+SELECT '', entry, account, code, port, kind, sum(debit_fen), sum(credit_fen) FROM ledger WHERE day < ?
+GROUP BY entry, account, code, port, kind;
+-- name: ledger_between
+SELECT day, entry, account, code, port, kind, debit_fen, credit_fen FROM ledger WHERE day BETWEEN ? AND ?;
+-- name: dump_guarantees
+SELECT number, code, kind, customs, amount_fen, since, until, ended FROM guarantees WHERE number > ? ORDER BY number LIMIT ?;
+-- name: dump_tax_bills
+SELECT tax_no, case_key, code, port, released, duty_fen, vat_fen, consumption_fen, status, ent_duty_no FROM tax_bills
+WHERE tax_no > ? ORDER BY tax_no LIMIT ?;
+-- name: dump_tax_documents
+SELECT number, code, port, made, released, bills, paid_on FROM tax_documents WHERE number > ? ORDER BY number LIMIT ?;
+-- name: dump_tax_payments
+SELECT serial, number, code, port, paid_on, back, duty_fen, vat_fen, consumption_fen, late_fee_fen FROM tax_payments
+WHERE serial > ? ORDER BY serial LIMIT ?;
+-- name: dump_tax_sums
+SELECT number, kind, billed_fen, paid_fen FROM tax_sums WHERE (number, kind) > (?, ?) ORDER BY number, kind LIMIT ?;
+-- name: dump_tax_refunds
+SELECT code, refund_fen FROM tax_refunds WHERE refund_fen <> 0 AND code > ? ORDER BY code LIMIT ?;
+-- name: dump_ledger
+SELECT day, entry, account, code, port, kind, debit_fen, credit_fen FROM ledger
+WHERE (day, entry, account, code, port, kind) > (?, ?, ?, ?, ?, ?)
+ORDER BY day, entry, account, code, port, kind LIMIT ?;
+-- name: dump_tax_held
+SELECT code, sum(held_fen) FROM tax_held GROUP BY code HAVING sum(held_fen) <> 0 ORDER BY code;
 -- account books
 -- name: insert_bonded_books
 INSERT INTO bonded_books (key, version, customs, company, blob) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING;
@@ -347,107 +454,3 @@ SELECT key, blob FROM bonded_sales WHERE book = ? AND list = '' AND live = 1 ORD
 SELECT key, blob FROM bonded_sales WHERE book = ? AND due = 1 ORDER BY key LIMIT ?;
 -- name: bonded_books_all
 SELECT key, blob FROM bonded_books ORDER BY key;
--- name: ledger_turn
-SELECT 1;
--- name: journal_head
-SELECT coalesce(max(position), 0) FROM journal;
--- name: ledger_position
-SELECT position FROM ledger_at WHERE name = 'journal';
--- name: begin_ledger
-INSERT INTO ledger_at (name, position) VALUES ('journal', 0) ON CONFLICT (name) DO NOTHING;
--- name: move_ledger
-UPDATE ledger_at SET position = ? WHERE name = 'journal' AND position = ?;
--- name: living_bills
-SELECT tax_no, case_key, code, port, released, duty_fen, vat_fen, consumption_fen, status, ent_duty_no FROM tax_bills
-WHERE status <> '3' AND case_key IN ({in});
--- name: put_tax_bills
-INSERT INTO tax_bills (tax_no, case_key, code, port, released, duty_fen, vat_fen, consumption_fen, status, ent_duty_no)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (tax_no) DO UPDATE SET status = excluded.status, ent_duty_no = excluded.ent_duty_no;
--- name: tax_documents
-SELECT number, code, port, made, released, bills, paid_on FROM tax_documents WHERE number IN ({in});
--- name: put_tax_documents
-INSERT INTO tax_documents (number, code, port, made, released, bills, paid_on)
-VALUES (?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (number) DO UPDATE SET released = excluded.released, bills = excluded.bills,
-paid_on = excluded.paid_on;
--- name: tax_sums
-SELECT number, kind, billed_fen, paid_fen FROM tax_sums WHERE number IN ({in});
--- name: put_tax_sums
-INSERT INTO tax_sums (number, kind, billed_fen, paid_fen)
-VALUES (?, ?, ?, ?)
-ON CONFLICT (number, kind) DO UPDATE SET billed_fen = excluded.billed_fen, paid_fen = excluded.paid_fen;
--- name: guarantees
-SELECT number, code, kind, customs, amount_fen, since, until, ended FROM guarantees WHERE number IN ({in});
--- name: guarantees_of
-SELECT number, code, kind, customs, amount_fen, since, until, ended FROM guarantees WHERE code IN ({in}) ORDER BY number;
--- name: guarantees_held
-SELECT number, code, kind, customs, amount_fen, since, until, ended FROM guarantees WHERE code IN ({in}) ORDER BY number;
--- name: put_guarantees
-INSERT INTO guarantees (number, code, kind, customs, amount_fen, since, until, ended)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (number) DO UPDATE SET ended = excluded.ended;
--- name: tax_payments
-SELECT serial, number, code, port, paid_on, back, duty_fen, vat_fen, consumption_fen, late_fee_fen FROM tax_payments WHERE serial IN ({in});
--- name: tax_payments_of
-SELECT serial, number, code, port, paid_on, back, duty_fen, vat_fen, consumption_fen, late_fee_fen FROM tax_payments
-WHERE number IN ({in}) ORDER BY serial;
--- name: put_tax_payments
-INSERT INTO tax_payments (serial, number, code, port, paid_on, back, duty_fen, vat_fen, consumption_fen, late_fee_fen)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
--- name: put_tax_refunds
-INSERT INTO tax_refunds (code, refund_fen)
-VALUES (?, ?)
-ON CONFLICT (code) DO UPDATE SET refund_fen = excluded.refund_fen;
--- name: tax_refunds_of
-SELECT code, refund_fen FROM tax_refunds WHERE code IN ({in});
--- name: add_ledger
-INSERT INTO ledger (day, entry, account, code, port, kind, debit_fen, credit_fen)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (day, entry, account, code, port, kind) DO UPDATE SET debit_fen = ledger.debit_fen + excluded.debit_fen,
-credit_fen = ledger.credit_fen + excluded.credit_fen;
--- name: add_tax_held
-INSERT INTO tax_held (code, slot, held_fen)
-VALUES (?, ?, ?)
-ON CONFLICT (code, slot) DO UPDATE SET held_fen = tax_held.held_fen + excluded.held_fen;
--- name: tax_held_of
-SELECT code, sum(held_fen) FROM tax_held WHERE code IN ({in}) GROUP BY code;
--- name: guarantors
-SELECT code FROM guarantees UNION SELECT code FROM tax_held ORDER BY code;
--- name: open_bills
-SELECT code, port, sum(duty_fen), sum(vat_fen), sum(consumption_fen), count(*), min(released) FROM tax_bills
-WHERE status = '1' GROUP BY code, port ORDER BY code, port;
--- name: document_sums
-SELECT d.code, d.port, s.kind, sum(max(s.billed_fen - s.paid_fen, 0)), sum(max(s.paid_fen - s.billed_fen, 0))
-FROM tax_sums AS s JOIN tax_documents AS d ON d.number = s.number WHERE s.billed_fen <> s.paid_fen
-GROUP BY d.code, d.port, s.kind ORDER BY d.code, d.port, s.kind;
--- name: documents_open
-SELECT number, code, port, made, released, bills, paid_on FROM tax_documents
-WHERE number IN (SELECT number FROM tax_sums WHERE billed_fen <> paid_fen) ORDER BY number;
--- name: documents_made
-SELECT number, code, port, made, released, bills, paid_on FROM tax_documents WHERE made BETWEEN ? AND ? ORDER BY number;
--- name: ledger_before
-SELECT '', entry, account, code, port, kind, sum(debit_fen), sum(credit_fen) FROM ledger WHERE day < ?
-GROUP BY entry, account, code, port, kind;
--- name: ledger_between
-SELECT day, entry, account, code, port, kind, debit_fen, credit_fen FROM ledger WHERE day BETWEEN ? AND ?;
--- name: dump_guarantees
-SELECT number, code, kind, customs, amount_fen, since, until, ended FROM guarantees WHERE number > ? ORDER BY number LIMIT ?;
--- name: dump_tax_bills
-SELECT tax_no, case_key, code, port, released, duty_fen, vat_fen, consumption_fen, status, ent_duty_no FROM tax_bills
-WHERE tax_no > ? ORDER BY tax_no LIMIT ?;
--- name: dump_tax_documents
-SELECT number, code, port, made, released, bills, paid_on FROM tax_documents WHERE number > ? ORDER BY number LIMIT ?;
--- name: dump_tax_payments
-SELECT serial, number, code, port, paid_on, back, duty_fen, vat_fen, consumption_fen, late_fee_fen FROM tax_payments
-WHERE serial > ? ORDER BY serial LIMIT ?;
--- name: dump_tax_sums
-SELECT number, kind, billed_fen, paid_fen FROM tax_sums WHERE (number, kind) > (?, ?) ORDER BY number, kind LIMIT ?;
--- name: dump_tax_refunds
-SELECT code, refund_fen FROM tax_refunds WHERE refund_fen <> 0 AND code > ? ORDER BY code LIMIT ?;
--- name: dump_ledger
-SELECT day, entry, account, code, port, kind, debit_fen, credit_fen FROM ledger
-WHERE (day, entry, account, code, port, kind) > (?, ?, ?, ?, ?, ?)
-ORDER BY day, entry, account, code, port, kind LIMIT ?;
--- name: dump_tax_held
-SELECT code, sum(held_fen) FROM tax_held GROUP BY code HAVING sum(held_fen) <> 0 ORDER BY code;

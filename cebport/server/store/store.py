@@ -110,6 +110,7 @@ class Writes(NamedTuple):
     waybills: list[tuple[Waybill, int]]
     tallies: list[tuple[Tally, int]]
     keys: list[tuple[str, str, str | None]]
+    former: list[tuple[str, str]]
     guards: list[tuple[str, int]]
     quota: list[tuple[bytes, int, int, int | None]]
     postings: list[tuple[Posting, int]]
@@ -293,6 +294,7 @@ class Store:
         self._versioned("tallies", [
             (f"{t.copNo}|{t.operatorCode}", t.version, encode(t), before or None) for t, before in writes.tallies])
         self._versioned("keys", writes.keys)
+        many("put_former", writes.former)
         if writes.guards and many("guard_cases", sorted(writes.guards)) != len(writes.guards):
             raise StoreConflict(note="a case whose key was taken over is no longer as it was read")
         self._versioned("quota", writes.quota)
@@ -302,8 +304,10 @@ class Store:
         many("put_outbox", writes.outbox)
         many("put_timers", [(kind, due, inbox, encode(keys)) for kind, due, inbox, keys in writes.timers])
         many("add_filings", writes.filings)
-        many("put_refusals", writes.refusals)
-        self._count([("documents", sum(row[4] for row in writes.journal)),
+        plain = [row for row in writes.refusals if not row[0].startswith("~")]
+        many("put_refusals", [row for row in writes.refusals if row[0].startswith("~")])
+        refused = many("put_refusals", plain)
+        self._count([("refusals", refused), ("documents", sum(row[4] for row in writes.journal)),
                      ("receipts", sum(row[4] for row in writes.outbox)), *writes.states.items()])
         for inbox in writes.again:
             self.engine.rows("send_again", inbox)
@@ -395,7 +399,7 @@ class Store:
 
     def refusal_count(self) -> int:
         """How many documents were not taken."""
-        return int(self.engine.rows("refusal_count")[0][0])
+        return {name: int(count) for name, count in self.engine.rows("totals")}.get("refusals", 0)
 
     def totals(self) -> dict[str, int]:
         """Parcels by state, messages, documents, receipts: of the whole store."""
