@@ -227,18 +227,46 @@ def state_of(trade: Trade, view: Any) -> str:
 # ── the checks of one trade ─────────────────────────────────────────────────────────────────────────
 
 
-def _fault(code: str, path: str, **values: Any) -> Fault:
-    return fault_of(catalog(), code, path=path, **values)
+class About(NamedTuple):
+    """What a finding is about: institution, payment, order, batch and its line ("" and 0 where it names none)."""
+
+    payCode: str
+    payTransactionId: str = ""
+    orderNo: str = ""
+    batch: str = ""
+    line: int = 0
+
+    @property
+    def path(self) -> str:
+        """The place of a fault."""
+        said = " ".join(part for part in (self.payCode, self.payTransactionId, self.orderNo) if part)
+        if not self.batch:
+            return said
+        return f"{said} / {self.batch}:{self.line}" if self.line else f"{said} / {self.batch}"
 
 
-def where(trade: Trade) -> str:
-    """How a finding names a trade: institution and payment, and the order."""
+class Finding(NamedTuple):
+    """Something that does not close: the fault, what it is about, and the CNY at stake."""
+
+    fault: Fault
+    about: About
+    amount: Decimal
+
+
+def about(trade: Trade, batch: Batch | None = None, line: BatchLine | None = None) -> About:
+    """What a finding of a trade is about."""
     case = trade.case
     order = trade.record.orderNo if trade.record is not None else case.orderNo if case is not None else ""
-    return f"{trade.company} {trade.number} {order}".strip()
+    return About(trade.company, trade.number, order, batch.number if batch is not None else "",
+                 line.number if line is not None else 0)
 
 
-def check(trade: Trade, laws: Laws, today: date) -> list[Fault]:
+def _found(code: str, what: About, amount: Decimal = ZERO, **values: Any) -> Finding:
+    fault = fault_of(catalog(), code, path=what.path, amount=plain(amount), **values)
+    return Finding(fault, what, amount)
+
+
+def check(trade: Trade, laws: Laws, today: date) -> list[Finding]:
     """Everything that is wrong with one trade, as of ``today``; [] = it closes, or is not as far yet."""
     return [*_paid(trade, laws, today), *_agrees(trade, laws, today), *_remitted(trade, laws)]
 
@@ -247,27 +275,27 @@ def _law(laws: Laws, day: date, place: str = "") -> Any:
     return laws(day, place)
 
 
-def _paid(trade: Trade, laws: Laws, today: date) -> Iterator[Fault]:
+def _paid(trade: Trade, laws: Laws, today: date) -> Iterator[Finding]:
     """Whether what was paid came to customs, and was released in time."""
     record, case = trade.record, trade.case
     if record is None:
         if trade.remitted:
-            yield _fault("CEB-FOREX-112", where(trade), found=trade.number, expected=trade.remitted[0][0].number)
+            yield _found("CEB-FOREX-112", about(trade), found=trade.number, expected=trade.remitted[0][0].number)
         return
     view = _law(laws, today)
     if trade.payment is None:
-        yield _fault("CEB-FOREX-111", where(trade), found=record.number, expected="CEB411",
-                     amount=plain(record.amount))
+        yield _found("CEB-FOREX-111", about(trade), found=record.number, expected="CEB411",
+                     amount=record.amount)
     if not is_released(case, view):
         days = (today - date.fromisoformat(record.day)).days
         limit = int(view["forex.reconcile"]["release_within_days"])
         if days > limit:
             state = case.inventory.status if case is not None and case.inventory is not None else "-"
-            yield _fault("CEB-FOREX-101", where(trade), found=f"{days}", expected=f"{limit}", state=state,
-                         amount=plain(record.amount), source=law_source(view, "forex.reconcile"))
+            yield _found("CEB-FOREX-101", about(trade), found=f"{days}", expected=f"{limit}", state=state,
+                         amount=record.amount, source=law_source(view, "forex.reconcile"))
 
 
-def _agrees(trade: Trade, laws: Laws, today: date) -> Iterator[Fault]:
+def _agrees(trade: Trade, laws: Laws, today: date) -> Iterator[Finding]:
     """Whether record, payment and order say the same: amount, payer, numbers."""
     record, case = trade.record, trade.case
     if record is None:
@@ -278,21 +306,21 @@ def _agrees(trade: Trade, laws: Laws, today: date) -> Iterator[Fault]:
     for name, amount in (("CEB411/amountPaid", payment.amountPaid if payment is not None else None),
                          ("CEB311/acturalPaid", order.acturalPaid if order is not None else None)):
         if amount is not None and abs(amount - record.amount) > rule["tolerance_cny"]:
-            yield _fault("CEB-FOREX-103", where(trade), found=plain(record.amount), expected=plain(amount), other=name,
-                         amount=plain(record.amount - amount))
+            yield _found("CEB-FOREX-103", about(trade), found=plain(record.amount), expected=plain(amount), other=name,
+                         amount=record.amount - amount)
     if view.get("forex.real_name") and record.real != REAL:
-        yield _fault("CEB-FOREX-114", where(trade), found=record.payerIdNumber.mask or "-", expected=record.real,
+        yield _found("CEB-FOREX-114", about(trade), found=record.payerIdNumber.mask or "-", expected=record.real,
                      source=law_source(view, "forex.real_name"), **_real_words(record.real))
     if order is not None and rule["payer_is_buyer"] and record.real in (REAL, UNKNOWN) and not (
             record.payerIdNumber.same(order.buyerIdNumber) and record.payerName.same(order.buyerName)):
-        yield _fault("CEB-FOREX-107", where(trade),
+        yield _found("CEB-FOREX-107", about(trade),
                      found=f"{record.payerName.mask} {record.payerIdNumber.mask}",
                      expected=f"{order.buyerName.mask} {order.buyerIdNumber.mask}",
                      source=law_source(view, "forex.reconcile"))
     yield from _numbers(trade)
 
 
-def _numbers(trade: Trade) -> Iterator[Fault]:
+def _numbers(trade: Trade) -> Iterator[Finding]:
     """Whether the numbers that the record names are those of the documents."""
     record, case = trade.record, trade.case
     if record is None or case is None:
@@ -307,10 +335,10 @@ def _numbers(trade: Trade) -> Iterator[Fault]:
         pairs.append(("logisticsNo", record.logisticsNo or inventory.logisticsNo, inventory.logisticsNo))
     for name, told, held in pairs:
         if told != held:
-            yield _fault("CEB-FOREX-118", where(trade), found=told, expected=held, field=name)
+            yield _found("CEB-FOREX-118", about(trade), found=told, expected=held, field=name)
 
 
-def _real_words(real: str) -> dict[str, str]:
+def _real_words(real: str) -> dict[str, Any]:
     words = {MISSING: ("没有姓名或证件号码", "no name or identity number"),
              BAD: ("证件号码不成立", "the identity number is none"),
              UNKNOWN: ("核验机构查无此人", "the register does not know the person")}
@@ -318,14 +346,14 @@ def _real_words(real: str) -> dict[str, str]:
     return {"why_zh": zh, "why_en": en}
 
 
-def _remitted(trade: Trade, laws: Laws) -> Iterator[Fault]:
+def _remitted(trade: Trade, laws: Laws) -> Iterator[Finding]:
     """Whether what went abroad might: once, after payment and release, no more than the goods, in the limit."""
     batches = sorted(trade.remitted, key=lambda pair: (pair[0].day, pair[0].key, pair[1].number))
     if len(batches) > 1 and _law(laws, _day(batches[-1][0]), batches[-1][0].place)["forex.reconcile"][
             "payment_in_one_batch"]:
         more = sum((line.cny for _, line in batches[1:]), ZERO)
-        yield _fault("CEB-FOREX-104", where(trade), found=", ".join(batch.number for batch, _ in batches),
-                     expected=batches[0][0].number, amount=plain(more))
+        yield _found("CEB-FOREX-104", about(trade), found=", ".join(batch.number for batch, _ in batches),
+                     expected=batches[0][0].number, amount=more)
     before = ZERO
     for batch, line in batches:
         yield from _line(trade, batch, line, before, laws)
@@ -338,44 +366,44 @@ def _day(batch: Batch) -> date:
     return date.fromisoformat(batch.day)
 
 
-def _line(trade: Trade, batch: Batch, line: BatchLine, before: Decimal, laws: Laws) -> Iterator[Fault]:
+def _line(trade: Trade, batch: Batch, line: BatchLine, before: Decimal, laws: Laws) -> Iterator[Finding]:
     """One line by the law of its batch; ``before``: what earlier batches took of the same payment."""
     day = _day(batch)
     view = _law(laws, day, batch.place)
-    rule, path = view["forex.reconcile"], f"{where(trade)} / {batch.number}:{line.number}"
+    rule, what = view["forex.reconcile"], about(trade, batch, line)
     record, case = trade.record, trade.case
     if record is not None and not rule["payment_after_batch"] and record.day > batch.day:
-        yield _fault("CEB-FOREX-109", path, found=record.day, expected=f"<= {batch.day}", amount=plain(line.cny))
+        yield _found("CEB-FOREX-109", what, found=record.day, expected=f"<= {batch.day}", amount=line.cny)
     released = is_released(case, view) and case is not None and day_of(case.released_at) <= day
     if record is not None and not released:
-        yield _fault("CEB-FOREX-113", path, found=_released_on(case), expected=f"<= {batch.day}",
-                     amount=plain(line.cny))
+        yield _found("CEB-FOREX-113", what, found=_released_on(case), expected=f"<= {batch.day}",
+                     amount=line.cny)
     held = amounts(case, view, day) if case is not None else None
     sent = before + line.cny
     told = bool(before) and rule["payment_in_one_batch"]  # of a second batch all is too much, and that is said already
     if held is not None and sent - held.may > rule["tolerance_cny"] and not told:
         over = sent - held.may
-        yield _fault("CEB-FOREX-108", path, found=plain(sent), expected=plain(held.may), amount=plain(over),
+        yield _found("CEB-FOREX-108", what, found=plain(sent), expected=plain(held.may), amount=over,
                      tax=plain(held.tax), domestic=plain(held.domestic), source=law_source(view, "forex.reconcile"))
-    yield from limit_faults(batch, line.cny, view, path)
-    yield from _exchanged(batch, line, rule, path)
+    yield from limit_faults(batch, line.cny, view, what)
+    yield from _exchanged(batch, line, rule, what)
 
 
 def _released_on(case: Case | None) -> str:
     return str(day_of(case.released_at)) if case is not None and case.released_at else "-"
 
 
-def limit_faults(batch: Batch, cny: Decimal, view: Any, path: str) -> Iterator[Fault]:
+def limit_faults(batch: Batch, cny: Decimal, view: Any, what: About) -> Iterator[Finding]:
     """Whether a trade of so much keeps to the limit of the day (单笔限额), and institutions may remit at all."""
     limit = view.get("forex.limit_trade_usd")
     if limit is None:
-        yield _fault("CEB-FOREX-115", path, found=f"{batch.day} {view.place}", amount=plain(cny))
+        yield _found("CEB-FOREX-115", what, found=f"{batch.day} {view.place}", amount=cny)
         return
     usd = usd_of(batch, cny)
     if usd is None:
-        yield _fault("CEB-FOREX-116", path, found=batch.currency, expected=plain(limit["goods"]))
+        yield _found("CEB-FOREX-116", what, found=batch.currency, expected=plain(limit["goods"]))
     elif usd > limit["goods"]:
-        yield _fault("CEB-FOREX-106", path, found=plain(usd), expected=plain(limit["goods"]), amount=plain(cny),
+        yield _found("CEB-FOREX-106", what, found=plain(usd), expected=plain(limit["goods"]), amount=cny,
                      source=law_source(view, "forex.limit_trade_usd"))
 
 
@@ -385,17 +413,17 @@ def usd_of(batch: Batch, cny: Decimal) -> Decimal | None:
     return None if rate is None else (cny / rate).quantize(FEN, ROUND_HALF_UP)
 
 
-def _exchanged(batch: Batch, line: BatchLine, rule: Any, path: str) -> Iterator[Fault]:
+def _exchanged(batch: Batch, line: BatchLine, rule: Any, what: About) -> Iterator[Finding]:
     """Whether the line's two amounts fit the rate, to one coin of the currency or the tolerance, whichever is more."""
     worth = line.foreign * batch.rate
     slack = max(Decimal(rule["tolerance_cny"]), minor_of(batch.currency) * batch.rate)
     if abs(worth - line.cny) > slack:
-        yield _fault("CEB-FOREX-117", path, found=plain(line.foreign), rate=plain(batch.rate),
+        yield _found("CEB-FOREX-117", what, found=plain(line.foreign), rate=plain(batch.rate),
                      expected=plain((line.cny / batch.rate).quantize(minor_of(batch.currency), ROUND_HALF_UP)),
-                     amount=plain(line.cny))
+                     amount=line.cny)
 
 
-def _returned(trade: Trade, last: Batch, sent: Decimal, laws: Laws) -> Iterator[Fault]:
+def _returned(trade: Trade, last: Batch, sent: Decimal, laws: Laws) -> Iterator[Finding]:
     """Whether goods came back after their price had left: that much is to be fetched or set off."""
     case = trade.case
     if case is None or not case.returns:
@@ -407,35 +435,35 @@ def _returned(trade: Trade, last: Batch, sent: Decimal, laws: Laws) -> Iterator[
     excess = sent - max(now.may, ZERO)
     if now.refunds > then.refunds and excess > view["forex.reconcile"]["tolerance_cny"]:
         latest = max(day_of(request.said) for request in case.returns if request.status == states.CONCLUDED)
-        yield _fault("CEB-FOREX-105", where(trade), found=str(latest), expected=last.day, batch=last.number,
-                     amount=plain(min(excess, now.refunds - then.refunds)))
+        yield _found("CEB-FOREX-105", about(trade, last), found=str(latest), expected=last.day, batch=last.number,
+                     amount=min(excess, now.refunds - then.refunds))
 
 
-def not_paid(case: Case, view: Any, today: date) -> Fault | None:
+def not_paid(case: Case, view: Any, today: date) -> Finding | None:
     """A released parcel for which no institution told a payment; None where it is not released."""
     if not is_released(case, view):
         return None
     order = case.order
     company, number = (order.payCode, order.payTransactionId) if order is not None else ("", "")
     paid = order.acturalPaid if order is not None else ZERO
-    return _fault("CEB-FOREX-102", f"{company} {number} {case.orderNo}".strip(), found=_released_on(case),
-                  expected=number or "CEB411", amount=plain(paid))
+    return _found("CEB-FOREX-102", About(company, number, case.orderNo), found=_released_on(case),
+                  expected=number or "CEB411", amount=paid)
 
 
-def check_batch(batch: Batch, lines: Sequence[BatchLine], laws: Laws) -> list[Fault]:
+def check_batch(batch: Batch, lines: Sequence[BatchLine], laws: Laws) -> list[Finding]:
     """Whether a batch is the sum of its lines, so that every order can be told of it (可还原)."""
     view = _law(laws, _day(batch), batch.place)
     slack = view["forex.reconcile"]["tolerance_cny"]
-    path = f"{batch.payCode} {batch.number}"
+    what = About(batch.payCode, batch=batch.number)
     cny = sum((line.cny for line in lines), ZERO)
     foreign = sum((line.foreign for line in lines), ZERO)
     found = []
     if abs(cny - batch.cny) > slack:
-        found.append(_fault("CEB-FOREX-110", path, found=plain(batch.cny), expected=plain(cny), lines=len(lines),
-                            amount=plain(batch.cny - cny), source=law_source(view, "forex.reconcile")))
+        found.append(_found("CEB-FOREX-110", what, found=plain(batch.cny), expected=plain(cny), lines=len(lines),
+                            amount=batch.cny - cny, source=law_source(view, "forex.reconcile")))
     if abs(foreign - batch.foreign) > minor_of(batch.currency) * len(lines) / 2:
-        found.append(_fault("CEB-FOREX-110", path, found=plain(batch.foreign), expected=plain(foreign),
-                            lines=len(lines), amount=plain(batch.cny - cny),
+        found.append(_found("CEB-FOREX-110", what, found=plain(batch.foreign), expected=plain(foreign),
+                            lines=len(lines), amount=batch.cny - cny,
                             source=law_source(view, "forex.bulk_restorable")))
     return found
 
@@ -449,32 +477,35 @@ class Plan(NamedTuple):
 
     batch: Batch
     lines: tuple[BatchLine, ...]
-    refused: tuple[Fault, ...]
+    refused: tuple[Finding, ...]
     waiting: int
     nothing: int
 
 
-def plan(head: Batch, trades: Iterable[Trade], laws: Laws) -> Plan:
+def plan(head: Batch, trades: Iterable[Trade], laws: Laws, most: int) -> Plan:
     """A batch of all trades that may be remitted on its day, each with what may leave of it.
 
-    head: the batch without amounts. A trade with any error is not in it, and is told.
+    head: the batch without amounts. most: so many lines, then it is full. A trade with any error is not in it, and is
+    told.
     """
     day = _day(head)
     lines: list[BatchLine] = []
-    refused: list[Fault] = []
+    refused: list[Finding] = []
     view = _law(laws, day, head.place)
     waiting = nothing = 0
     for trade in trades:
+        if len(lines) >= most:
+            break
         case = trade.case
         if trade.record is None or not is_released(case, view) or case is None or day_of(case.released_at) > day:
             waiting += 1
             continue
         held = amounts(case, view)
         may = held.may if held is not None else ZERO
-        wrong = [fault for fault in (*_agrees(trade, laws, day), *_again(trade), *_too_late(trade, head),
-                                     *limit_faults(head, may, view, where(trade))) if fault.severity == ERROR]
-        if wrong:
-            refused += wrong
+        found = [wrong for wrong in (*_agrees(trade, laws, day), *_again(trade), *_too_late(trade, head),
+                                     *limit_faults(head, may, view, about(trade))) if wrong.fault.severity == ERROR]
+        if found:
+            refused += found
         elif may <= ZERO:
             nothing += 1
         else:
@@ -482,19 +513,19 @@ def plan(head: Batch, trades: Iterable[Trade], laws: Laws) -> Plan:
     return _priced(head, lines, tuple(refused), waiting, nothing)
 
 
-def _again(trade: Trade) -> Iterator[Fault]:
+def _again(trade: Trade) -> Iterator[Finding]:
     if trade.remitted:
         batch, line = trade.remitted[0]
-        yield _fault("CEB-FOREX-104", where(trade), found=batch.number, expected="-", amount=plain(line.cny))
+        yield _found("CEB-FOREX-104", about(trade), found=batch.number, expected="-", amount=line.cny)
 
 
-def _too_late(trade: Trade, head: Batch) -> Iterator[Fault]:
+def _too_late(trade: Trade, head: Batch) -> Iterator[Finding]:
     if trade.record is not None and trade.record.day > head.day:
-        yield _fault("CEB-FOREX-109", where(trade), found=trade.record.day, expected=f"<= {head.day}",
-                     amount=plain(trade.record.amount))
+        yield _found("CEB-FOREX-109", about(trade), found=trade.record.day, expected=f"<= {head.day}",
+                     amount=trade.record.amount)
 
 
-def _priced(head: Batch, lines: list[BatchLine], refused: tuple[Fault, ...], waiting: int, nothing: int) -> Plan:
+def _priced(head: Batch, lines: list[BatchLine], refused: tuple[Finding, ...], waiting: int, nothing: int) -> Plan:
     """The lines with their share of the currency, bought in a lump: the shares make up the lump to the last coin."""
     cny = sum((line.cny for line in lines), ZERO)
     minor = minor_of(head.currency)

@@ -313,6 +313,22 @@ def _rate(text: str) -> Decimal:
     return rate
 
 
+def rate(text: str) -> Decimal:
+    """CNY for one unit of a currency. Raises ValueError."""
+    try:
+        return _rate(text)
+    except _Bad:
+        raise ValueError(text) from None
+
+
+def number(text: str) -> str:
+    """The number of a batch or the code of an institution. Raises ValueError."""
+    try:
+        return _code_text(text)
+    except _Bad:
+        raise ValueError(text) from None
+
+
 def _time(text: str) -> str:
     """A moment in Beijing."""
     return time14(_moment(text))
