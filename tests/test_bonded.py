@@ -103,7 +103,7 @@ class House:
 
     def book(self, customs: str = "4303") -> str:
         number = PARKS[customs]
-        self.ok(bonded.FileBook(Book(number, customs, HOUSE, until="20291231"), ()), customs)
+        self.ok(bonded.FileBook(Book(number, customs, HOUSE, own=f"BOOK{customs}", until="20291231"), ()), customs)
         return number
 
     def fresh(self) -> str:
@@ -132,7 +132,7 @@ class House:
         io = io or self.shelf.get("lists", lists[0]).io
         load = Load("鲁A00001", weight=Decimal(3000), total=Decimal(3010), gross=Decimal(10), net=Decimal(9))
         return Pass("", "", self.fresh(), customs, HOUSE, "3" if io == "E" else "2", io, bind, lists, lines, load,
-                    **more)
+                    **{"contact": "测**", **more})
 
     def entered(self, qty: int = 1000, goods: Goods = MASK, customs: str = "4303") -> int:
         """Goods in the book by a first-line list; gives their item."""

@@ -133,7 +133,7 @@ def test_a_writer_that_loses_starts_again(house: Stored, home: Home) -> None:
 def test_the_database_itself_keeps_the_invariants(house: Stored) -> None:
     house.entered(10)
     broken = "UPDATE bonded_lines SET reserved = 1100000 WHERE item = 1"
-    with pytest.raises(Exception, match="(?i)check"), house.store.transaction():
+    with pytest.raises(Exception, match=r"(?i)check"), house.store.transaction():
         house.store.engine.connection.execute(broken)
 
 

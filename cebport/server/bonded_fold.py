@@ -205,7 +205,7 @@ class _Replay:
             while there is not None and there[0] < key:
                 self._differ(f"{there[0][0]}/{there[0][1]}: has movements, but is no line of the book")
                 there = next(folded, None)
-            found = (0,) * 11
+            found: tuple[int, ...] = (0,) * 11
             if there is not None and there[0] == key:
                 found = there[1]
                 there = next(folded, None)

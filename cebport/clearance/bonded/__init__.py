@@ -15,8 +15,13 @@ from __future__ import annotations
 from typing import Any
 
 from cebport.clearance.bonded.acts import (
+    CHANGED,
+    GONE,
+    NEW,
+    Answer,
     Count,
     Cross,
+    Difference,
     Draft,
     EntryReleased,
     Examine,
@@ -31,6 +36,26 @@ from cebport.clearance.bonded.acts import (
 from cebport.clearance.bonded.lists import file_book, file_list, release_entry
 from cebport.clearance.bonded.passes import cross, examine, file_pass
 from cebport.clearance.bonded.sales import count, give_back, sell, take_off
+
+__all__ = [
+    "CHANGED",
+    "GONE",
+    "NEW",
+    "Answer",
+    "Count",
+    "Cross",
+    "Difference",
+    "EntryReleased",
+    "Examine",
+    "FileBook",
+    "FileList",
+    "FilePass",
+    "GiveBack",
+    "Outcome",
+    "Sell",
+    "TakeOff",
+    "decide",
+]
 
 
 def decide(act: Any, held: Any, view: Any, now: int, numbers: Any) -> Outcome:

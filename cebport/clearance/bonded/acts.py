@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from msgspec import Struct
@@ -11,7 +13,7 @@ from msgspec.structs import replace
 from cebport.clearance import stock
 from cebport.clearance.parts import Reason
 from cebport.clearance.stock import BondList, Book, Change, Goods, Line, Move, Pass, Sale
-from cebport.faults import ERROR, WARNING
+from cebport.faults import ERROR, WARNING, Catalog, Fault, fault_of
 
 NEW, CHANGED, GONE = "1", "2", "3"
 """dclTypecd: new, change, delete (for a pass: void)."""
@@ -109,6 +111,8 @@ class Answer(Struct, frozen=True, array_like=True):
     book: Book | None = None
     result: str = ""
     at: int = 0
+    own: str = ""
+    note: str = ""
 
 
 class Difference(NamedTuple):
@@ -140,6 +144,21 @@ class Outcome(Struct, frozen=True):
     def refused(self) -> bool:
         """Whether nothing was booked."""
         return any(reason.severity == ERROR for reason in self.why)
+
+
+@cache
+def catalog() -> Catalog:
+    """Rule -> words of the reasons of this part, from tables/faults_bonded.yaml."""
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return yaml.load((Path(__file__).parent.parent / "tables" / "faults_bonded.yaml").read_bytes(), loader)
+
+
+def fault_of_reason(why: Reason) -> Fault:
+    """A reason as a fault with its words in both languages."""
+    return fault_of(catalog(), why.rule, path=why.path, found=why.found, expected=why.expected, severity=why.severity,
+                    source=why.source or None)
 
 
 def reason(rule: str, path: str, found: object = "", expected: object = "", source: str = "",
@@ -199,7 +218,7 @@ class Draft:
     def finish(self, name: str, number: str) -> Outcome:
         """The outcome; refused whole when anything refuses."""
         if self.failed:
-            return Outcome(f"{name} refused", number, None, tuple(self.why), tuple(self.answers))
+            return Outcome(f"{name} refused", number, None, tuple(self.why))
         made = self._set
         change = Change(tuple(made["books"].values()), tuple(made["lines"].values()), tuple(made["lists"].values()),
                         tuple(made["passes"].values()), tuple(made["sales"].values()), self.onto, tuple(self.listed),
