@@ -876,6 +876,28 @@ def test_xmlsec_verifies_what_we_sign(algorithm, dress):
         context.verify(broken[-1])
 
 
+@pytest.mark.parametrize("space", ["", "http://www.chinaport.gov.cn/ceb"])
+def test_we_verify_what_xmlsec_signs_without_a_prefix(space):
+    """A Signature in the default namespace, in a message with prefixes or in its own default namespace."""
+    import xmlsec
+
+    root = etree.fromstring(DRESSES["default namespace"] if space else MESSAGE)
+    node = xmlsec.template.create(root, xmlsec.Transform.C14N, xmlsec.Transform.RSA_SHA1)
+    root.append(node)
+    reference = xmlsec.template.add_reference(node, xmlsec.Transform.SHA1, uri="")
+    xmlsec.template.add_transform(reference, xmlsec.Transform.ENVELOPED)
+    info = xmlsec.template.ensure_key_info(node)
+    xmlsec.template.add_key_name(info, card("rsa").key_name)
+    xmlsec.template.add_x509_data(info)
+    context = xmlsec.SignatureContext()
+    context.key = xmlsec.Key.from_memory(card("rsa").key_pem(), xmlsec.KeyFormat.PEM, None)
+    context.key.load_cert_from_memory(card("rsa").certificate_pem(), xmlsec.KeyFormat.CERT_PEM)
+    context.sign(node)
+    raw = etree.tostring(root)
+    assert b"<Signature xmlns=" in raw
+    assert verify(raw).verdict == "strict"
+
+
 def test_we_verify_what_signxml_signs():
     from signxml import CanonicalizationMethod, XMLSigner, methods
 

@@ -188,9 +188,21 @@ def canonical_of(tree: Read, signature: Any) -> Canonical:
     return _verbatim(tree, signature) or serialised(tree.root, signature)
 
 
+def canonical_element(element: Any) -> bytes:
+    """C14N of one element of a document, with every namespace in scope.
+
+    lxml writes ``xmlns=""`` into the grandchildren of an element whose default namespace is declared above it; such an
+    element is canonicalised as a document of its own, which says what is in scope at its root.
+    """
+    if element.prefix is None and element.nsmap.get(None):
+        alone = etree.tostring(element, encoding="utf-8", with_tail=False)
+        element = etree.fromstring(alone, etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=True))
+    return etree.tostring(element, method="c14n", with_comments=False)
+
+
 def canonical_signed_info(root: Any, signed_info: Any) -> bytes:
     """C14N(SignedInfo) in its document: every namespace in scope, and the root's xml:* attributes."""
-    text = etree.tostring(signed_info, method="c14n", with_comments=False)
+    text = canonical_element(signed_info)
     inherited = {key: value for key, value in root.attrib.items() if key.startswith(XML_NAMESPACE)}
     if not inherited:
         return text
