@@ -92,7 +92,7 @@ def read_bonded(raw: bytes, limits: wire.Limits = wire.LIMITS) -> tuple[Letter, 
     ``faults.is_valid(found)``, except to say whose it was (``own_number``). In a receipt mistakes of form are warnings.
     Raises Malformed when there is no letter at all.
     """
-    root, declared = _root_of(raw, limits)
+    root = root_of(raw, limits)
     found: list[Fault] = []
     layers = layers_of(root, found)
     reader = _Reader(layers.shape, found)
@@ -101,7 +101,7 @@ def read_bonded(raw: bytes, limits: wire.Limits = wire.LIMITS) -> tuple[Letter, 
     body = reader.body(layers)
     if envelope is not None:
         reader.check_envelope(envelope, pocket)
-    style, blanks = reader.style(layers, declared)
+    style, blanks = reader.style(layers, _declared(raw))
     letter = Letter(
         body, envelope, pocket, signature_of(layers.signature), style, tuple(reader.kept), tuple(blanks)
     )
@@ -117,13 +117,19 @@ def _weighed(found: list[Fault], receipt: bool) -> list[Fault]:
     return found
 
 
-def _root_of(raw: bytes, limits: wire.Limits) -> tuple[Any, str]:
-    """(root, encoding as the declaration spells it, "" where there is none); raises Malformed."""
+def root_of(raw: bytes, limits: wire.Limits = wire.LIMITS) -> Any:
+    """The root element, read safely whatever it is; raises Malformed."""
     if len(raw) > limits.bytes_max:
         raise Malformed(catalog.fault(wire.TOO_LARGE, found=len(raw), expected=limits.bytes_max))
-    root, _, _ = wire.safe_root(raw, limits)
+    return wire.safe_root(raw, limits)[0]
+
+
+def _declared(raw: bytes) -> str:
+    """The encoding as the declaration spells it; "" where there is no declaration."""
     said = _DECLARED.match(raw)
-    return root, said[1].decode("latin-1") if said else ("UTF-8" if raw.lstrip().startswith(b"<?xml") else "")
+    if said:
+        return said[1].decode("latin-1")
+    return "UTF-8" if raw.removeprefix(wire.BOM).startswith(b"<?xml") else ""
 
 
 # --- layers ----------------------------------------------------------------------------------------
@@ -239,7 +245,7 @@ class _Reader:
         name = local(content)
         if not shape.parts:
             return self.record(shape.leaves, content, name)
-        leaves = {field.name for field in ENTITIES[shape.leaves]} - {FLAG} if shape.leaves else set()
+        leaves = [field for field in ENTITIES[shape.leaves] if field.name != FLAG] if shape.leaves else []
         held = self.sorted_parts(content, name, leaves)
         values: dict[str, Any] = {}
         for part in shape.parts:
@@ -248,48 +254,44 @@ class _Reader:
                 self.say(1, f"{name}/{part.entity}", expected=part.entity)
             values[part.attribute] = tuple(made) if part.many else made[0] if made else None
         if shape.leaves:
-            leaf = {local(child): child for child in elements(content) if local(child) in leaves}
-            flag = _first(layers.data, FLAG) if shape.flag else None
-            values.update(self.leaves(shape.leaves, {**leaf, FLAG: flag} if flag is not None else leaf, name))
+            given = {field.name: held[field.name][0][0] for field in leaves if held[field.name]}
+            if shape.flag:
+                given[FLAG] = _first(layers.data, FLAG)
+            for field in ENTITIES[shape.leaves]:
+                path = f"{name}/{field.name}"
+                values[field.name] = self.value(shape.leaves, field, given.get(field.name), path)
         allowed = {id(content), id(_first(layers.data, FLAG)) if shape.flag else 0}
         for child in elements(layers.data):
             if id(child) not in allowed:
                 self.keep(child, "BussinessData", [])
         return getattr(records, shape.type)(**values)
 
-    def sorted_parts(self, content: Any, name: str, leaves: set[str]) -> dict[str, list[tuple[Any, str]]]:
-        """Entity -> its elements with their paths; what is unknown, twice or out of order is said."""
-        order = {part.entity: at for at, part in enumerate(self.shape.parts)}
+    def sorted_parts(self, content: Any, name: str, leaves: list[Field]) -> dict[str, list[tuple[Any, str]]]:
+        """Entity or leaf -> its elements with their paths; what is unknown, twice or out of order is said."""
+        forms = {field.name: field for field in leaves}
+        names = [*(part.entity for part in self.shape.parts), *forms]
+        order = {each: at for at, each in enumerate(names)}
         many = {part.entity for part in self.shape.parts if part.many}
-        order.update((field, len(order)) for field in leaves)
-        held: dict[str, list[tuple[Any, str]]] = {part.entity: [] for part in self.shape.parts}
-        last, seen = 0, set[str]()
+        held: dict[str, list[tuple[Any, str]]] = {each: [] for each in names}
+        last = 0
         self.plain(content, name)
         for child in elements(content):
             tag = local(child)
             place = order.get(tag)
             if place is None:
-                self.keep(child, name, list(order))
+                self.keep(child, name, names)
                 continue
             if place < last:
-                self.say(3, f"{name}/{tag}", expected=", ".join(order))
+                self.say(3, f"{name}/{tag}", forms.get(tag), expected=", ".join(names))
             last = max(last, place)
-            if tag in held and tag in many:
+            if tag in many:
                 held[tag].append((child, f"{name}/{tag}[{len(held[tag]) + 1}]"))
-            elif tag in seen:
-                self.say(4, f"{name}/{tag}")
+            elif held[tag]:
+                self.say(4, f"{name}/{tag}", forms.get(tag))
                 self.keep(child, name, None)
-            elif tag in held:
+            else:
                 held[tag].append((child, f"{name}/{tag}"))
-            seen.add(tag)
         return held
-
-    def leaves(self, entity: str, given: dict[str, Any], path: str) -> dict[str, Any]:
-        """The plain fields beside the parts."""
-        values = {}
-        for field in ENTITIES[entity]:
-            values[field.name] = self.value(entity, field, given.get(field.name), f"{path}/{field.name}")
-        return values
 
     def plain(self, element: Any, path: str) -> None:
         """An element that holds elements: no attributes, no text."""
@@ -307,9 +309,11 @@ class _Reader:
             hints = (f"是不是 {near[0]}", f"is {near[0]} meant?") if near else ("核对元素名", "compare the name")
             self.say(2, f"{path}/{tag}", found=tag, hint_zh=hints[0], hint_en=hints[1])
         text = etree.tostring(child, encoding="unicode", with_tail=False)
-        namespace = child.nsmap.get(child.prefix)
-        if child.prefix is None and namespace:
-            text = text.replace(f' xmlns="{namespace}"', "", 1)
+        around = child.getroottree().getroot()
+        for prefix, uri in around.nsmap.items():  # what the root declares need not be said again
+            if prefix != around.prefix or prefix is None:
+                name = f"xmlns:{prefix}" if prefix else "xmlns"
+                text = text.replace(f' {name}="{uri}"', "", 1)
         self.kept.append(Kept(path, text))
 
     def record(self, entity: str, element: Any, path: str) -> Any:
@@ -380,7 +384,7 @@ class _Reader:
         said = text.strip(BLANKS)
         if not said:
             if field.required:
-                self.say(6, path, field)
+                self.say(29, path, field)
             (self.fixed_blanks if entity in AROUND else self.blanks).append(path)
             return None
         return self.whole(field, said, path) if field.type == "int" else self.decimal(field, said, path)
