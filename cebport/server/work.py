@@ -137,7 +137,7 @@ class Work:
         self._seen_owners: dict[str, str] = {}
         self._claimed: dict[str, str] = {}
         self._guarded: dict[str, None] = {}
-        self.writes = Writes(*[[] for _ in Writes._fields[:-1]], {})  # type: ignore[arg-type]  # lists, and the last
+        self.writes = Writes([], [], [], [], [], [], [], [], [], [], [], [], [], [], [], {})
 
     # reading ----------------------------------------------------------------------------------------
 
