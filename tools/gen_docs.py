@@ -181,10 +181,47 @@ def codes_page() -> str:
     return page("Codes", *parts)
 
 
+def bonded_page() -> str:
+    """The letters of the bonded side: which entities, which fields, which codes."""
+    from cebport.messages.bonded import shape
+
+    many = {False: "", True: "*"}
+    parts = [
+        "No interface text is published: names and order are those of live receipts and of public programs that build the "
+        "requests. M: required; (?): name or place not seen, made after its neighbours. A field without a length takes any.\n",
+        table(["letter", "中文", "English", "written by", "content", "entities"],
+              [(name, form.zh, form.en, form.dialect, form.root, ", ".join(
+                  [f"{part.entity}{many[part.many] or ('' if part.least else '?')}" for part in form.parts]))
+               for name, form in shape.MESSAGES.items()]),
+    ]
+    for entity, fields in shape.ENTITIES.items():
+        zh, en = shape.ENTITY_WORDS[entity]
+        parts.append(f"## {entity} {zh} {en}\n")
+        parts.append(table(["field", "M", "type", "codes", "中文", "English"],
+                           [(f.name + (" (?)" if f.inferred else ""), "M" if f.required else "", bonded_form(f), f.codes, f.zh, f.en)
+                            for f in fields]))
+    parts.append("## Codes 代码\n")
+    for name, codes in shape.CODES.items():
+        parts.append(f"### {name} {codes.zh} {codes.en}{'' if codes.complete else ' (as far as seen)'}\n")
+        parts.append(table(["code", "中文", "English"], [(code, *words) for code, words in codes.rows.items()]))
+    return page("Letters of the bonded side", *parts)
+
+
+def bonded_form(field: Any) -> str:
+    """Type and facets of a field of the bonded side."""
+    said = [field.type]
+    if field.max:
+        said.append(f"{field.max}" if field.min == field.max else f"{field.min}..{field.max}")
+    if field.fraction is not None:
+        said.append(f"{field.fraction} behind the point")
+    return " ".join([*said, *filter(None, (field.form, field.number and f"number {field.number}"))])
+
+
 def fault_catalogs() -> list[tuple[str, Mapping[str, Mapping[str, Any]]]]:
     """(title, catalog by id) of every place that has words for faults."""
-    from cebport.clearance import asking, goods, receipts
+    from cebport.clearance import asking, forex_rows, goods, papers, receipts
     from cebport.messages import catalog, certificates, envelope, rules
+    from cebport.messages.bonded import letter
     from cebport.policy import importing, reader
     from cebport.server import dispatch, filings
     from cebport.testing import cases
@@ -194,9 +231,12 @@ def fault_catalogs() -> list[tuple[str, Mapping[str, Mapping[str, Any]]]]:
         ("Field rules 字段规则", rules.catalog()),
         ("Signatures, keys, trust 签名与信任", certificates.catalog()),
         ("Envelopes 传输报文", envelope.catalog()),
+        ("Letters of the bonded side 保税报文", letter.catalog()),
         ("Decision 比对与判定", receipts.catalog()),
         ("Goods files 商品表", goods.catalog()),
         ("Questions about tax 税款试算", asking.catalog()),
+        ("Tax ledger 税款总账", papers.catalog()),
+        ("Foreign exchange 外汇", forex_rows.catalog()),
         ("Worked cases 算例", cases.catalog()),
         ("Messages that nobody may send 不应申报的报文", dispatch.CATALOG),
         ("Filings 企业备案", filings.CATALOG),
@@ -287,7 +327,7 @@ def index_page() -> str:
     """The way in."""
     lines = [f"- [cebport {name}](commands/{name}.md): {words.COMMANDS[name].en.split(chr(10))[0]} "
              f"{words.COMMANDS[name].zh.split(chr(10))[0]}" for name in words.COMMANDS]
-    rest = ["- [Fields 字段](fields.md)", "- [Codes 代码](codes.md)", "- [Faults 差错](faults.md)",
+    rest = ["- [Fields 字段](fields.md)", "- [Letters of the bonded side 保税报文](bonded.md)", "- [Codes 代码](codes.md)", "- [Faults 差错](faults.md)",
             "- [The law as data 规则表](policy.md)",
             "- [The law over time 规则的沿革](policy/index.md)", "- [Settings 设置](settings.md)", "- [JSON answers](json.md)"]
     return page("Reference", "## Commands 命令\n", "\n".join(lines) + "\n", "## Tables 表\n", "\n".join(rest))
@@ -296,6 +336,7 @@ def index_page() -> str:
 PAGES: dict[str, Callable[[], str]] = {
     "index.md": index_page,
     "fields.md": fields_page,
+    "bonded.md": bonded_page,
     "codes.md": codes_page,
     "faults.md": faults_page,
     "policy.md": policy_page,

@@ -25,11 +25,12 @@ NAME_CHARS_MAX = 120
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 
 
-def files_below(paths: Iterable[Path]) -> Iterator[Path]:
-    """Every file named, and every ``*.xml`` below a folder, in the order of their names."""
+def files_below(paths: Iterable[Path], suffixes: Iterable[str] = (SUFFIX,)) -> Iterator[Path]:
+    """Every file named, and every ``*.xml`` (or other suffixes) below a folder, in the order of their names."""
     for path in paths:
         if path.is_dir():
-            yield from sorted(p for p in path.rglob("*" + SUFFIX) if p.is_file() and not p.name.startswith("."))
+            found = (p for suffix in suffixes for p in path.rglob("*" + suffix))
+            yield from sorted(p for p in found if p.is_file() and not p.name.startswith("."))
         else:
             yield path
 

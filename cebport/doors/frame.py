@@ -305,11 +305,11 @@ keys_option = option("--keys", type=click.Path(path_type=Path, dir_okay=False), 
 workers_option = option("--workers", type=Number(1), default=1)
 
 
-def files_of(paths: tuple[Path, ...]) -> list[Path]:
-    """The files named and every *.xml below the folders. Raises UsageError when that is nothing."""
+def files_of(paths: tuple[Path, ...], suffixes: tuple[str, ...] = (".xml",)) -> list[Path]:
+    """The files named and every *.xml (or other suffixes) below the folders. Raises UsageError when that is nothing."""
     from cebport.channels.folder import files_below
 
-    found = list(files_below(paths))
+    found = list(files_below(paths, suffixes))
     if not found:
         raise click.UsageError(say("no_files", paths=", ".join(map(str, paths))))
     return found

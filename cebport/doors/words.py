@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 
+from cebport.doors import words_forex
 from cebport.faults import Words
 
 W = Words
@@ -157,6 +158,10 @@ COMMANDS: dict[str, Words] = {
         "city's own companies and offices, are cleared by the law and practice of each city on the day: which pass everywhere, "
         "which stop everywhere, which pass here and stop there, and by which row of law. -o writes a page.",
     ),
+    "bonded": W(
+        "保税：账册、核注清单、核放单，和海关的回执。\n\n读金关二期的报文。",
+        "The bonded side: account books, bond inventories, passports, and customs' receipts.\n\nReads their letters.",
+    ),
 }
 
 SUBCOMMANDS: dict[str, Words] = {
@@ -189,6 +194,14 @@ SUBCOMMANDS: dict[str, Words] = {
         "Import a published list or tariff (XLSX, CSV).\n\nKnows Chinese and English headers and codes of 8 or 10 digits; writes "
         "our CSV and an overlay by which that edition holds from --since. Each row that cannot be read is told.",
     ),
+    "bonded read": W(
+        "读保税报文。\n\n企业端的 BWS101、INV101、SAS121，海关的 INV201、INV202、INV211、SAS221、SAS223、SAS224 和同步应答，"
+        "不论编码和命名空间。列出要点、签名结论和全部差错；--json 给出每个字段（个人信息已遮蔽）。无效或签名不符时退出码为 1。",
+        "Read letters of the bonded side.\n\nA company's BWS101, INV101 and SAS121, customs' INV201, INV202, INV211, SAS221, "
+        "SAS223 and SAS224, and the answer at once, whatever the encoding and namespace. Tells what matters, what the signature is worth "
+        "and everything that is wrong; --json gives every field, personal ones masked. Exit code 1 for a letter that is not "
+        "valid or badly signed.",
+    ),
 }
 """What stands below a group: the name of the group, a blank, its own."""
 
@@ -214,6 +227,10 @@ OPTIONS: dict[str, Words] = {
     "check.profile": W("按哪套做法衡量轻重；默认 national", "whose practice weighs the rules; default: national"),
     "check.on": W("按哪个时刻的代码表和时钟检查；默认现在", "moment whose code lists and clock count; default: now"),
     "verify.on": W("收到的时刻，用来看证书有效期；给出 --trust 时默认现在，否则不看有效期",
+                   "moment of arrival, for validity; default: now with --trust, else dates are not looked at"),
+    "bonded.trust": W("信任的证书（PEM 文件或 trust.yaml）：给出后，签名须由其中一张作出；可重复",
+                      "certificates to trust, PEM or trust.yaml: with it a signature must be by one of them; repeatable"),
+    "bonded.on": W("收到的时刻，用来看证书有效期；给出 --trust 时默认现在，否则不看有效期",
                    "moment of arrival, for validity; default: now with --trust, else dates are not looked at"),
     "sign.key": W("私钥文件：PEM 或 DER，可加密", "private key: PEM or DER, may be encrypted"),
     "sign.cert": W("证书文件；与私钥在同一 PEM 或 PKCS#12 里时可省略",
@@ -617,12 +634,25 @@ PHRASES: dict[str, Words] = {
     "route_basket_inside": W("在单次限值 {single} 以内", "inside the single limit {single}"),
     "route_basket_orders": W("至少要分成 {orders} 单", "it takes at least {orders} orders"),
     "route_basket_year": W("年度限值 {year}：这样的一篮子一年可买 {count} 次", "year limit {year}: {count} such baskets a year"),
+    "not_bonded": W("不是保税报文", "no letter of the bonded side"),
+    "bonded_own": W("企业内部编号", "own number"),
+    "bonded_number": W("单证编号", "number"),
+    "bonded_rows": W("{count} 条", "{count}"),
+    "bonded_pocket": W("分包", "pocket"),
+    "bonded_signature": W("签名", "signature"),
+    "unknown_card": W("证书未知，没有核对", "not verified: nobody knows the certificate"),
 }
+
+for _more in (words_forex,):  # what the commands of one link say stands in a module of its own
+    COMMANDS.update(_more.COMMANDS)
+    SUBCOMMANDS.update(_more.SUBCOMMANDS)
+    OPTIONS.update(_more.OPTIONS)
+    PHRASES.update(_more.PHRASES)
 
 FORMS: dict[str, str] = {
     "COMMAND": "命令", "OPTIONS": "选项", "PATH...": "路径...", "FILE": "文件", "DIR": "目录", "OUT": "输出", "NAME": "名称",
     "NUMBER": "编号", "TIME": "时刻", "TEXT": "文本", "MODULE": "库文件", "SHARE": "比例", "ID": "编号", "N": "数",
-    "DXPID": "传输编号", "DATE": "日期", "CNY": "金额", "PLACE": "地点", "TOPIC": "主题", "MODE": "监管方式", "OURS": "列", "THEIRS": "表头",
+    "DXPID": "传输编号", "DATE": "日期", "CNY": "金额", "PLACE": "地点", "TOPIC": "主题", "MODE": "监管方式", "MONTH": "月份", "CODE": "代码", "OURS": "列", "THEIRS": "表头",
 }  # fmt: skip
 """How usage writes what is to be put in -> Chinese."""
 
@@ -632,6 +662,7 @@ EVENTS: dict[str, str] = {
     "waits for a rate": "等待税率", "released": "放行", "billed": "出税单", "closed": "结关",
     "inventory cancelled": "清单已撤销", "all returned": "全部退货", "part returned": "部分退货",
     "message unreadable": "报文无法读取",
+    "forex payments recorded": "支付清单入账", "forex batch recorded": "购付汇批次入账",
 }  # fmt: skip
 """What the journal calls a decision (English) -> Chinese."""
 
