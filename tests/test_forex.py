@@ -378,7 +378,7 @@ def put(column: str, value: str, head: list[str] = PAY, row: list[str] = ROW) ->
     ([FX, FXROW, put("汇率", "7.2", FX, put("支付交易编号", "T2", FX, FXROW))], "011", "list.csv:3 rate", "7.2"),
     ([PAY, ROW, ROW], "012", "list.csv:3", "T1"),
     ([FX, FXROW, FXROW], "012", "list.csv:3", "T1"),
-    ([FX, put("币种", "XXX", FX, FXROW)], "003", "list.csv:2 币种", "XXX"),
+    ([FX, put("币种", "shells", FX, FXROW)], "003", "list.csv:2 币种", "shells"),
     ([FX, put("汇率", "0", FX, FXROW)], "003", "list.csv:2 汇率", "0"),
 ], ids=str)
 def test_what_cannot_be_read_is_told(table: list[list[str]], code: str, where: str, said: str) -> None:
@@ -399,6 +399,18 @@ def test_every_row_counts_against_the_bound(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(forex_rows, "ROWS_MAX", 2)
     made = read(PAY, *[put("支付交易编号", f"T{number}") for number in range(4)])
     assert [fault.code for fault in made.faults] == ["CEB-FOREX-009"]
+
+
+def test_a_file_full_of_faults_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forex_rows, "FAULTS_MAX", 5)
+    broken = [put("支付金额", "x", PAY, put("支付交易编号", f"T{number}")) for number in range(99)]
+    assert len(read(PAY, *broken).faults) == 5
+    assert len(read(PAY, *[ROW] * 99).faults) == 5
+
+
+def test_what_binary_numbers_leave_is_cut_off() -> None:
+    assert read(PAY, put("支付金额", "0.30000000000000004")).payments[0].amount == D("0.30")
+    assert read(FX, put("汇率", "7.123400000000001", FX, FXROW)).batches[0].rate == RATE
 
 
 def test_every_currency_is_known_by_its_three_names() -> None:

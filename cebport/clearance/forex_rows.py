@@ -28,10 +28,14 @@ from cebport.values import CNY, FEN, ZERO, parse_time, time14
 PAYMENTS, BATCHES = "payments", "batches"
 ROWS_MAX = 100_000
 """So many rows a file: an institution that has more sends more files."""
+FAULTS_MAX = 500
+"""With so many faults a file is not read further: nothing of it will be booked."""
 HEAD_ROWS_MAX = 30
 CHARS_MAX = 60
 WHOLE_MAX = Decimal(10) ** 12
 RATE_DIGITS_MAX = 10
+DUST = Decimal("1e-8")
+"""What a spreadsheet's binary numbers leave behind the point is cut off here."""
 NEEDED = {
     PAYMENTS: ("payCode", "number", "orderNo", "ebpCode", "paid_at", "amount"),
     BATCHES: ("payCode", "batch", "day", "number", "cny", "foreign", "currency", "rate"),
@@ -167,13 +171,15 @@ def read_list(name: str, rows: Sequence[Sequence[str]], institution: str = "") -
         if met > ROWS_MAX:
             faults.append(_fault("CEB-FOREX-009", f"{name}:{number}", found=f"> {ROWS_MAX}", expected=f"<= {ROWS_MAX}"))
             break
+        if len(faults) >= FAULTS_MAX:
+            break
         read, wrong = _read_row(name, number, row, place, kind, given)
         faults += wrong
         if read is not None:
             made.append(read)
     if not met:
         faults.append(_fault("CEB-FOREX-010", name))
-    faults += _twice(name, kind, made) + (_unlike(name, made) if kind == BATCHES else [])
+    faults += (_twice(name, kind, made) + (_unlike(name, made) if kind == BATCHES else []))[:FAULTS_MAX]
     payments, batches = (tuple(made), ()) if kind == PAYMENTS else ((), tuple(made))
     return ForexList(kind, payments, batches, tuple(place), tuple(faults))
 
@@ -287,7 +293,9 @@ def _number(text: str) -> Decimal:
     plain = text.replace("，", ",").lstrip("¥￥").removesuffix("元").strip()
     if not _NUMBER.match(plain) or len(plain) > 30:
         raise _Bad("12.50")
-    return Decimal(plain.replace(",", ""))
+    number = Decimal(plain.replace(",", ""))
+    dusty = number.as_tuple().exponent < -8  # type: ignore[operator]  # the pattern lets only finite numbers in
+    return number.quantize(DUST).normalize() + ZERO if dusty else number
 
 
 def _money(text: str) -> Decimal:

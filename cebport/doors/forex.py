@@ -20,6 +20,7 @@ from cebport.doors.frame import DONE, NO, option
 from cebport.doors.screen import say
 from cebport.doors.walk import opened
 from cebport.faults import ERROR, Words
+from cebport.policy import sheets
 from cebport.values import BEIJING, plain
 
 if TYPE_CHECKING:
@@ -94,13 +95,19 @@ def import_command(files: tuple[Path, ...], store: str, institution: str | None,
     refused = False
     with desk_of(store, keys, place, overlays, on) as desk:
         for file in files:
-            taken = take_list(desk, file.name, file.read_bytes(), institution or "")
+            taken = take_list(desk, file.name, _bytes(file), institution or "")
             refused = refused or not taken.inbox
             if as_json:
                 screen.emit(taken_answer(file, taken))
             else:
                 show_taken(file, taken)
     return NO if refused else DONE
+
+
+def _bytes(file: Path) -> bytes:
+    """The bytes of a list; of one that is too large no more than shows it."""
+    with file.open("rb") as held:
+        return held.read(sheets.SHEET_BYTES_MAX + 1)
 
 
 def taken_answer(file: Path, taken: Taken) -> dict[str, Any]:
