@@ -21,7 +21,7 @@ HOMES = {
     "open": "privacy", "shred": "privacy", "keys": "privacy", "generate": "trial", "bench": "trial", "demo": "trial",
     "tax": "tax", "cases": "tax",
     "policy": "law", "whatif": "whatif", "pilots": "pilots",
-    "route": "route", "bonded": "bonded", "forex": "forex",
+    "route": "route", "bonded": "parks", "forex": "forex",
 }  # fmt: skip
 """Command -> the module of cebport.doors that has it."""
 

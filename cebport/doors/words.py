@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from cebport.doors import words_forex
+from cebport.doors import words_forex, words_parks
 from cebport.faults import Words
 
 W = Words
@@ -643,7 +643,7 @@ PHRASES: dict[str, Words] = {
     "unknown_card": W("证书未知，没有核对", "not verified: nobody knows the certificate"),
 }
 
-for _more in (words_forex,):  # what the commands of one link say stands in a module of its own
+for _more in (words_forex, words_parks):  # what the commands of one link say stands in a module of its own
     COMMANDS.update(_more.COMMANDS)
     SUBCOMMANDS.update(_more.SUBCOMMANDS)
     OPTIONS.update(_more.OPTIONS)
@@ -665,6 +665,7 @@ EVENTS: dict[str, str] = {
     "forex payments recorded": "支付清单入账", "forex batch recorded": "购付汇批次入账",
 }  # fmt: skip
 """What the journal calls a decision (English) -> Chinese."""
+EVENTS.update(words_parks.EVENTS)
 
 EVENT_ENDS: dict[str, str] = {
     " refused at the window": "未被接收", " refused": "被拒绝", " taken": "已接收", " deleted": "已删除", " stashed": "已暂存",

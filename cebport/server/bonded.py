@@ -16,10 +16,11 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from cebport.clearance import bonded, stock
-from cebport.clearance.parts import Event, Reason
+from cebport.clearance.parts import Event
 from cebport.clearance.stock import BondList, Book, Change, Goods, Line, Pass, Sale
 from cebport.faults import StoreConflict
 from cebport.server.bonded_fold import DECODERS, ROWS, line_of, move_rows
+from cebport.server.bonded_letters import refusal
 from cebport.server.booking import Brought, book, known
 from cebport.server.store.store import Store, encode
 from cebport.values import beijing_day
@@ -203,11 +204,8 @@ class Desk:
                 with self.store.transaction():
                     self.store.engine.rows("send_again", before)
                 return Posted(before, True, None)
-            outcomes: list[bonded.Outcome] = []
             try:
-                inbox = book(self.store, brought, now, self.policy.edition, self.code,
-                             lambda inbox: self._settle(act, inbox, now, receiver, outcomes))
-                return Posted(inbox, False, outcomes[-1])
+                return self._once(act, brought, now, receiver)
             except StoreConflict:
                 self.store.forget_leases()
                 if attempt + 1 == TRIES_MAX:
@@ -216,6 +214,12 @@ class Desk:
                 self.store.forget_leases()
                 raise
         raise AssertionError("a try returns or raises")
+
+    def _once(self, act: Any, brought: Brought, now: datetime, receiver: str) -> Posted:
+        outcomes: list[bonded.Outcome] = []
+        inbox = book(self.store, brought, now, self.policy.edition, self.code,
+                     lambda inbox: self._settle(act, inbox, now, receiver, outcomes))
+        return Posted(inbox, False, outcomes[-1])
 
     def _settle(self, act: Any, inbox: int, now: datetime, receiver: str,
                 outcomes: list[bonded.Outcome]) -> Sequence[Event]:
@@ -228,8 +232,9 @@ class Desk:
         if outcome.change is not None:
             held.apply(outcome.change, inbox)
             held.write(self.store.slot)
-        self._send(outcome, inbox, receiver, at)
-        return [event_of(outcome, view)]
+        answers = refusal(act, outcome, at) if outcome.refused else outcome.answers
+        self._send(answers, inbox, receiver, at)
+        return [event_of(outcome, answers, view)]
 
     @staticmethod
     def _preload(act: Any, held: Held) -> None:
@@ -238,9 +243,9 @@ class Desk:
             held.load("sales", act.sales)
             held.load_lines({act.list.book: [line.item for line in act.list.lines if line.item]})
 
-    def _send(self, outcome: bonded.Outcome, inbox: int, receiver: str, at: int) -> None:
+    def _send(self, answers: Iterable[bonded.Answer], inbox: int, receiver: str, at: int) -> None:
         rows = [(inbox, answer.type, reply_of(answer, receiver), 0, 1, at,
-                 self.store.vault.hide(encode(answer))) for answer in outcome.answers]
+                 self.store.vault.hide(encode(answer))) for answer in answers]
         self.store.engine.many("put_outbox", rows)
         self.store.count_receipts(len(rows))
 
@@ -273,10 +278,10 @@ def reply_of(answer: bonded.Answer, receiver: str) -> str:
     return receiver
 
 
-def event_of(outcome: bonded.Outcome, view: Any) -> Event:
+def event_of(outcome: bonded.Outcome, answers: Iterable[bonded.Answer], view: Any) -> Event:
     """The line of the journal of an act."""
     return Event(name=f"bonded: {outcome.name}", number=outcome.number, why=outcome.why,
-                 receipts=tuple([(answer.type, answer.result) for answer in outcome.answers]),
+                 receipts=tuple([(answer.type, answer.result) for answer in answers]),
                  law=f"{view.place}@{view.day}", link=LINK if outcome.change is not None else "",
                  body=encode(outcome.change) if outcome.change is not None else b"")
 
@@ -345,8 +350,3 @@ def pass_at(store: Store, number: str) -> Pass | None:
     """A pass by its number."""
     rows = store.engine.select("bonded_passes", [number])
     return DECODERS["passes"](rows[0][1]) if rows else None
-
-
-def reasons_of(outcome: bonded.Outcome) -> tuple[Reason, ...]:
-    """Why an act was refused, or what there is to tell of it."""
-    return outcome.why

@@ -20,6 +20,7 @@ from cebport.clearance.receipts import time17_of
 from cebport.faults import Catalog, ChannelDown, Fault, Malformed, SettingsError, Words, fault_of
 from cebport.messages import documents, envelope, wire
 from cebport.messages.documents import Document, Message
+from cebport.server import bonded_letters
 from cebport.server.store.store import BROKEN, OutboxRow, Store
 from cebport.values import BEIJING
 
@@ -110,6 +111,8 @@ def reason_of(wrong: BaseException) -> str:
 def payload_of(store: Store, row: OutboxRow, manner: Manner) -> bytes:
     """The bytes of one outbox row, in an envelope where the declaration came in one."""
     guid = receipt_guid(f"outbox {row.id}", int(row.type) if row.type.isdigit() else 0, row.created_at)
+    if row.type in bonded_letters.RECEIPTS and row.blob is not None:
+        return bonded_letters.receipt_bytes(store.vault.show(row.blob), row.id, row.created_at, row.receiver)
     if row.blob is not None:
         data = write_receipts(row.type, guid, store.vault.show(row.blob), manner.dialect)
     elif row.type == "900":

@@ -218,7 +218,7 @@ class Draft:
     def finish(self, name: str, number: str) -> Outcome:
         """The outcome; refused whole when anything refuses."""
         if self.failed:
-            return Outcome(f"{name} refused", number, None, tuple(self.why))
+            return Outcome(f"{name} not booked", number, None, tuple(self.why))
         made = self._set
         change = Change(tuple(made["books"].values()), tuple(made["lines"].values()), tuple(made["lists"].values()),
                         tuple(made["passes"].values()), tuple(made["sales"].values()), self.onto, tuple(self.listed),
