@@ -46,7 +46,7 @@ SENDER, RECEIVER, CARD = "DXPESW0000000001", "DXPENTSWSA000001", "0000000000000"
 
 
 def inv101(lines: int = 1, bills: int = 1, **head: object) -> Letter:
-    """A bond inventory of type 8 out of the zone."""
+    """A write-off list of type 8 out of the zone."""
     values = {
         "SeqNo": "", "BondInvtNo": "", "ChgTmsCnt": 0, "PutrecNo": BOOK, "InvtType": "8", "EtpsInnerInvtNo": "OWN0001",
         "BizopEtpsno": ZONE, "BizopEtpsSccd": CREDIT, "BizopEtpsNm": NAME, "RcvgdEtpsno": ZONE, "RvsngdEtpsSccd": CREDIT,
@@ -75,7 +75,7 @@ def line(number: int = 1) -> InvtListType:
 
 
 def sas121(**head: object) -> Letter:
-    """A passport of one vehicle for one bond inventory."""
+    """A gate pass of one vehicle for one write-off list."""
     values = {
         "SeqNo": "", "PassportNo": "", "PassportTypecd": "3", "MasterCuscd": "4300", "DclTypecd": "1", "IoTypecd": "E",
         "BindTypecd": "2", "RltTbTypecd": "1", "RltNo": INVT, "AreainOriactNo": BOOK, "AreainEtpsno": ZONE,
@@ -127,7 +127,7 @@ def inventory_in_receipt(**changes: object) -> BondInvtBsc:
 
 
 def inv201(outcome: str = "1", lines: int = 1) -> Letter:
-    """The examination receipt of a bond inventory."""
+    """The examination receipt of a write-off list."""
     rows = tuple(
         making.turned(line(number), BondInvtDt, bondInvtNo=INVT, chgTmsCnt=0, actlPassQty=D(2), passportUsedQty=D(2))
         for number in range(1, lines + 1)
@@ -136,7 +136,7 @@ def inv201(outcome: str = "1", lines: int = 1) -> Letter:
 
 
 def stored() -> Letter:
-    """The receipt that says that a bond inventory was stored: no head, a note."""
+    """The receipt that says that a write-off list was stored: no head, a note."""
     return making.receipt(INV201(result(INVT, "Y"), CheckInfo("报文入库成功")), moment=NOW, serial=2)
 
 
@@ -156,7 +156,7 @@ def inv211() -> Letter:
 
 
 def sas22x(kind: type = SAS223, outcome: str = "1", **changes: object) -> Letter:
-    """A receipt of a passport that crossed both gates."""
+    """A receipt of a gate pass that crossed both gates."""
     asked = sas121().body
     values = {
         "passportNo": PASS, "chgTmsCnt": 0, "sasPassportPreentNo": SEQ, "passCollectWt": D(3241), "wtError": D("-0.6"),

@@ -208,6 +208,8 @@ def test_words_fit_what_is_said():
         below |= {f"{name} {each}" for each in inner}
         names |= {f"{name}.{p.opts[-1].lstrip('-')}" for each in (made, *inner.values()) for p in each.params
                   if isinstance(p, cli.frame.Option)}
+        names |= {f"{name} {each}.{p.opts[-1].lstrip('-')}" for each, below_it in inner.items()
+                  for p in below_it.params if isinstance(p, cli.frame.Option)}
     shared = {name.split(".")[1] for name in names} | {"help", "version"}
     assert set(words.OPTIONS) <= names | shared
     assert list(words.COMMANDS) and set(words.COMMANDS) == set(cli.HOMES)

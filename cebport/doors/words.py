@@ -159,8 +159,9 @@ COMMANDS: dict[str, Words] = {
         "which stop everywhere, which pass here and stop there, and by which row of law. -o writes a page.",
     ),
     "bonded": W(
-        "保税：账册、核注清单、核放单，和海关的回执。\n\n读金关二期的报文。",
-        "The bonded side: account books, bond inventories, passports, and customs' receipts.\n\nReads their letters.",
+        "保税：账册、核注清单、核放单，和海关的回执。\n\n读金关二期的报文，收下、归并、审核、放行过卡、核扣、盘库。",
+        "The bonded side: account books, write-off lists, gate passes, and customs' receipts.\n\n"
+        "Reads their letters, takes and gathers them, examines, opens the gate, writes off, counts the stock.",
     ),
 }
 
@@ -228,10 +229,10 @@ OPTIONS: dict[str, Words] = {
     "check.on": W("按哪个时刻的代码表和时钟检查；默认现在", "moment whose code lists and clock count; default: now"),
     "verify.on": W("收到的时刻，用来看证书有效期；给出 --trust 时默认现在，否则不看有效期",
                    "moment of arrival, for validity; default: now with --trust, else dates are not looked at"),
-    "bonded.trust": W("信任的证书（PEM 文件或 trust.yaml）：给出后，签名须由其中一张作出；可重复",
-                      "certificates to trust, PEM or trust.yaml: with it a signature must be by one of them; repeatable"),
-    "bonded.on": W("收到的时刻，用来看证书有效期；给出 --trust 时默认现在，否则不看有效期",
-                   "moment of arrival, for validity; default: now with --trust, else dates are not looked at"),
+    "bonded read.trust": W("信任的证书（PEM 文件或 trust.yaml）：给出后，签名须由其中一张作出；可重复",
+                           "certificates to trust, PEM or trust.yaml: with it a signature must be by one of them; repeatable"),
+    "bonded read.on": W("收到的时刻，用来看证书有效期；给出 --trust 时默认现在，否则不看有效期",
+                        "moment of arrival, for validity; default: now with --trust, else dates are not looked at"),
     "sign.key": W("私钥文件：PEM 或 DER，可加密", "private key: PEM or DER, may be encrypted"),
     "sign.cert": W("证书文件；与私钥在同一 PEM 或 PKCS#12 里时可省略",
                    "certificate; may be left out when it stands in the same PEM or PKCS#12"),

@@ -42,12 +42,12 @@ def seq_no(year: int, serial: int) -> str:
 
 
 def bond_invt_no(customs: str, year: int, io: str, serial: int) -> str:
-    """The number of a bond inventory (核注清单编号): QD, customs, two digits of the year, I or E, 9 digits."""
+    """The number of a write-off list (核注清单编号): QD, customs, two digits of the year, I or E, 9 digits."""
     return f"QD{_customs(customs)}{year % 100:02}{_io(io)}{_digits(serial, 9)}"
 
 
 def passport_no(customs: str, io: str, day: date, serial: int) -> str:
-    """The number of a passport (核放单编号): Z, customs, I or E, yymmdd, 12 digits."""
+    """The number of a gate pass (核放单编号): Z, customs, I or E, yymmdd, 12 digits."""
     return f"Z{_customs(customs)}{_io(io)}{day:%y%m%d}{_digits(serial, 12)}"
 
 

@@ -96,7 +96,7 @@ class BwlList(Struct, frozen=True, gc=False):
     DclUprcAmt: Decimal = MISSING  # 单价, price
     DclCurrCd: str = MISSING  # 币制, currency
     MODF_MARKCD: str = MISSING  # 修改标志, kind of change
-    InvtNo: str | None = None  # 记账清单编号, bond inventory of the last booking
+    InvtNo: str | None = None  # 记账清单编号, write-off list of the last booking
     InvtGNo: str | None = None  # 记账清单商品序号, its line
     Rmk: str | None = None  # 备注, remark
     Col1: str | None = None  # 备用 1, spare 1
@@ -106,10 +106,10 @@ class BwlList(Struct, frozen=True, gc=False):
 
 
 class InvtHeadType(Struct, frozen=True, gc=False):
-    """核注清单表头: bond inventory head."""
+    """核注清单表头: write-off list head."""
 
     SeqNo: str | None = None  # 统一编号, unified number
-    BondInvtNo: str | None = None  # 保税清单编号, bond inventory number
+    BondInvtNo: str | None = None  # 保税清单编号, write-off list number
     ChgTmsCnt: int | None = None  # 变更次数, changes so far
     PutrecNo: str = MISSING  # 备案编号（账册）, account book
     InvtType: str = MISSING  # 清单类型, kind of inventory
@@ -166,7 +166,7 @@ class InvtHeadType(Struct, frozen=True, gc=False):
 
 
 class InvtListType(Struct, frozen=True, gc=False):
-    """核注清单表体: bond inventory line."""
+    """核注清单表体: write-off list line."""
 
     SeqNo: str | None = None  # 统一编号, unified number
     GdsSeqno: int = MISSING  # 商品序号, line number
@@ -206,16 +206,16 @@ class InvtCbecBillType(Struct, frozen=True, gc=False):
     """电商清单: released inventory."""
 
     SeqNo: str | None = None  # 统一编号, unified number
-    BondInvtNo: str | None = None  # 保税清单编号, bond inventory number
+    BondInvtNo: str | None = None  # 保税清单编号, write-off list number
     CbecBillNo: str = MISSING  # 电商清单编号, number of the released inventory
 
 
 class PassportHead(Struct, frozen=True, gc=False):
-    """核放单表头: passport head."""
+    """核放单表头: gate pass head."""
 
     SeqNo: str | None = None  # 统一编号, unified number
-    PassportNo: str | None = None  # 核放单编号, passport number
-    PassportTypecd: str = MISSING  # 核放单类型, kind of passport
+    PassportNo: str | None = None  # 核放单编号, gate pass number
+    PassportTypecd: str = MISSING  # 核放单类型, kind of gate pass
     MasterCuscd: str = MISSING  # 主管海关, customs in charge
     DclTypecd: str = MISSING  # 申报类型, kind of application
     IoTypecd: str = MISSING  # 进出标志, into the zone or out of it
@@ -254,27 +254,27 @@ class PassportHead(Struct, frozen=True, gc=False):
 
 
 class PassportList(Struct, frozen=True, gc=False):
-    """核放单表体: passport line."""
+    """核放单表体: gate pass line."""
 
     SeqNo: str | None = None  # 统一编号, unified number
-    PassportNo: str | None = None  # 核放单编号, passport number
+    PassportNo: str | None = None  # 核放单编号, gate pass number
     PassportSeqNo: int = MISSING  # 序号, line number
     GdsMtno: str = MISSING  # 料号, material number
     Gdecd: str = MISSING  # 商品编码, HS code
     GdsNm: str = MISSING  # 商品名称, name
     GrossWt: Decimal = MISSING  # 毛重, gross weight, kg
     NetWt: Decimal = MISSING  # 净重, net weight, kg
-    RltGdsSeqno: int = MISSING  # 关联商品序号, line of the bond inventory
+    RltGdsSeqno: int = MISSING  # 关联商品序号, line of the write-off list
     DclUnitcd: str = MISSING  # 申报单位, declared unit
     DclQty: Decimal = MISSING  # 申报数量, declared quantity
     Rmk: str | None = None  # 备注, remark
 
 
 class PassportAcmp(Struct, frozen=True, gc=False):
-    """核放单关联单证: document linked to a passport."""
+    """核放单关联单证: document linked to a gate pass."""
 
     SeqNo: str | None = None  # 统一编号, unified number
-    PassPortNo: str | None = None  # 核放单编号, passport number
+    PassPortNo: str | None = None  # 核放单编号, gate pass number
     RtlBillTypecd: str = MISSING  # 关联单证类型, kind of document
     RtlBillNo: str = MISSING  # 关联单证编号, its number
 
@@ -298,9 +298,9 @@ class CheckInfo(Struct, frozen=True, gc=False):
 
 
 class BondInvtBsc(Struct, frozen=True, gc=False):
-    """核注清单回执表头: bond inventory in a receipt."""
+    """核注清单回执表头: write-off list in a receipt."""
 
-    bondInvtNo: str  # 保税清单编号, bond inventory number
+    bondInvtNo: str  # 保税清单编号, write-off list number
     chgTmsCnt: int  # 变更次数, changes so far
     invtPreentNo: str  # 预录入统一编号, unified number
     putrecNo: str  # 备案编号（账册）, account book
@@ -343,7 +343,7 @@ class BondInvtBsc(Struct, frozen=True, gc=False):
     rmk: str | None = None  # 备注, remark
     bondInvtTypecd: str = MISSING  # 清单类型, kind of inventory
     entryStucd: str = MISSING  # 报关状态, customs declaration released or not
-    passportUsedTypecd: str = MISSING  # 核放单生成标志, passports made for it
+    passportUsedTypecd: str = MISSING  # 核放单生成标志, gate passes made for it
     param1: str | None = None  # 备用 1, spare 1
     param2: str | None = None  # 备用 2, spare 2
     param3: str | None = None  # 备用 3, spare 3
@@ -354,9 +354,9 @@ class BondInvtBsc(Struct, frozen=True, gc=False):
 
 
 class BondInvtDt(Struct, frozen=True, gc=False):
-    """核注清单回执表体: bond inventory line in a receipt."""
+    """核注清单回执表体: write-off list line in a receipt."""
 
-    bondInvtNo: str  # 保税清单编号, bond inventory number
+    bondInvtNo: str  # 保税清单编号, write-off list number
     chgTmsCnt: int | None = None  # 变更次数, changes so far
     gdsSeqno: int = MISSING  # 商品序号, line number
     putrecSeqno: int | None = None  # 备案序号, book item number
@@ -387,7 +387,7 @@ class BondInvtDt(Struct, frozen=True, gc=False):
     clyMarkcd: str | None = None  # 危化品标志, dangerous goods
     rmk: str | None = None  # 备注, remark
     actlPassQty: Decimal | None = None  # 实际过卡数量, quantity that crossed the gate
-    passportUsedQty: Decimal | None = None  # 核放单已用数量, quantity on passports
+    passportUsedQty: Decimal | None = None  # 核放单已用数量, quantity on gate passes
     param1: str | None = None  # 备用 1, spare 1
     param2: str | None = None  # 备用 2, spare 2
     param3: str | None = None  # 备用 3, spare 3
@@ -425,7 +425,7 @@ class BwsDt(Struct, frozen=True, gc=False):
     outDate: str | None = None  # 最近出仓时刻, last decrease
     limitDate: str | None = None  # 存储期限, may stay until
     inType: str | None = None  # 入区方式, way in
-    invtNo: str = MISSING  # 记账清单编号, bond inventory of the last booking
+    invtNo: str = MISSING  # 记账清单编号, write-off list of the last booking
     invtGNo: int = MISSING  # 记账清单商品序号, its line
     cusmExeMarkcd: str = MISSING  # 海关执行标志, what customs allows
     rmk: str | None = None  # 备注, remark
@@ -435,8 +435,8 @@ class BwsDt(Struct, frozen=True, gc=False):
 class InvApprResult(Struct, frozen=True, gc=False):
     """报关单生成结果: what became of the customs declaration."""
 
-    invPreentNo: str  # 核注清单统一编号, unified number of the bond inventory
-    businessId: str  # 核注清单编号, bond inventory number
+    invPreentNo: str  # 核注清单统一编号, unified number of the write-off list
+    businessId: str  # 核注清单编号, write-off list number
     entrySeqNo: str | None = None  # 报关单统一编号, unified number of the declaration
     manageResult: str = MISSING  # 处理结果, result
     createDate: str = MISSING  # 生成时刻, made at
@@ -444,11 +444,11 @@ class InvApprResult(Struct, frozen=True, gc=False):
 
 
 class SasPassportBsc(Struct, frozen=True, gc=False):
-    """核放单回执表头: passport in a receipt."""
+    """核放单回执表头: gate pass in a receipt."""
 
-    passportNo: str  # 核放单编号, passport number
+    passportNo: str  # 核放单编号, gate pass number
     chgTmsCnt: int | None = None  # 变更次数, changes so far
-    passportTypecd: str = MISSING  # 核放单类型, kind of passport
+    passportTypecd: str = MISSING  # 核放单类型, kind of gate pass
     sasPassportPreentNo: str = MISSING  # 预录入统一编号, unified number
     dclTypecd: str = MISSING  # 申报类型, kind of application
     ioTypecd: str = MISSING  # 进出标志, into the zone or out of it
@@ -487,9 +487,9 @@ class SasPassportBsc(Struct, frozen=True, gc=False):
 
 
 class SasPassportDt(Struct, frozen=True, gc=False):
-    """核放单回执表体: passport line in a receipt."""
+    """核放单回执表体: gate pass line in a receipt."""
 
-    passportNo: str  # 核放单编号, passport number
+    passportNo: str  # 核放单编号, gate pass number
     chgTmsCnt: int | None = None  # 变更次数, changes so far
     passportSeqno: int = MISSING  # 序号, line number
     gdsMtno: str = MISSING  # 料号, material number
@@ -497,16 +497,16 @@ class SasPassportDt(Struct, frozen=True, gc=False):
     gdsNm: str = MISSING  # 商品名称, name
     grossWt: Decimal | None = None  # 毛重, gross weight, kg
     netWt: Decimal | None = None  # 净重, net weight, kg
-    rltGdsSeqno: int | None = None  # 关联商品序号, line of the bond inventory
+    rltGdsSeqno: int | None = None  # 关联商品序号, line of the write-off list
     dclUnitcd: str | None = None  # 申报单位, declared unit
     dclQty: Decimal | None = None  # 申报数量, declared quantity
     rmk: str | None = None  # 备注, remark
 
 
 class SasPassportRlt(Struct, frozen=True, gc=False):
-    """核放单回执关联单证: document linked to a passport in a receipt."""
+    """核放单回执关联单证: document linked to a gate pass in a receipt."""
 
-    passportNo: str  # 核放单编号, passport number
+    passportNo: str  # 核放单编号, gate pass number
     rltTbTypecd: str  # 关联单证类型, kind of document
     rltNo: str  # 关联单证编号, its number
 
@@ -521,7 +521,7 @@ class BWS101(Struct, frozen=True, gc=True):
 
 
 class INV101(Struct, frozen=True, gc=True):
-    """核注清单: bond inventory."""
+    """核注清单: write-off list."""
 
     head: InvtHeadType
     lines: tuple[InvtListType, ...] = ()
@@ -532,7 +532,7 @@ class INV101(Struct, frozen=True, gc=True):
 
 
 class SAS121(Struct, frozen=True, gc=True):
-    """核放单: passport."""
+    """核放单: gate pass."""
 
     head: PassportHead
     lines: tuple[PassportList, ...] = ()
@@ -542,7 +542,7 @@ class SAS121(Struct, frozen=True, gc=True):
 
 
 class INV201(Struct, frozen=True, gc=True):
-    """核注清单审核回执: examination receipt of a bond inventory."""
+    """核注清单审核回执: examination receipt of a write-off list."""
 
     result: HdeApprResult
     check: CheckInfo | None = None
@@ -564,7 +564,7 @@ class INV211(Struct, frozen=True, gc=True):
 
 
 class SAS221(Struct, frozen=True, gc=True):
-    """核放单审核回执: examination receipt of a passport."""
+    """核放单审核回执: examination receipt of a gate pass."""
 
     result: HdeApprResult
     check: CheckInfo | None = None
@@ -574,7 +574,7 @@ class SAS221(Struct, frozen=True, gc=True):
 
 
 class SAS223(Struct, frozen=True, gc=True):
-    """核放单过卡回执: gate receipt of a passport."""
+    """核放单过卡回执: gate receipt of a gate pass."""
 
     result: HdeApprResult
     check: CheckInfo | None = None
@@ -584,7 +584,7 @@ class SAS223(Struct, frozen=True, gc=True):
 
 
 class SAS224(Struct, frozen=True, gc=True):
-    """核放单后续回执: later receipt of a passport."""
+    """核放单后续回执: later receipt of a gate pass."""
 
     result: HdeApprResult
     check: CheckInfo | None = None
