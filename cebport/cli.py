@@ -22,6 +22,7 @@ HOMES = {
     "tax": "tax", "cases": "tax",
     "policy": "law", "whatif": "whatif", "pilots": "pilots",
     "route": "route", "bonded": "parks", "forex": "forex",
+    "ledger": "ledger",
 }  # fmt: skip
 """Command -> the module of cebport.doors that has it."""
 

@@ -1,8 +1,8 @@
 """Files of the tax ledger (担保清单、缴款清单): cells in, records out, one fault a cell that cannot be read.
 
 Columns are found by their heads in Chinese or English (``tables/ledger.yaml``), whatever their order. ``read_...``
-looks at the file alone, ``refused_...`` at what the ledger holds; where either finds an error nothing of the file is booked.
-``differences`` compares a list of payments with the payment documents of the ledger and names each difference.
+looks at the file alone, ``refused_...`` at what the ledger holds; where either finds an error nothing of the file is
+booked. ``differences`` compares a list of payments with the payment documents of the ledger and names each difference.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from cebport.doors import words_forex, words_parks
+from cebport.doors import words_forex, words_ledger, words_parks
 from cebport.faults import Words
 
 W = Words
@@ -644,7 +644,7 @@ PHRASES: dict[str, Words] = {
     "unknown_card": W("证书未知，没有核对", "not verified: nobody knows the certificate"),
 }
 
-for _more in (words_forex, words_parks):  # what the commands of one link say stands in a module of its own
+for _more in (words_forex, words_ledger, words_parks):  # what the commands of one link say stands in a module of its own
     COMMANDS.update(_more.COMMANDS)
     SUBCOMMANDS.update(_more.SUBCOMMANDS)
     OPTIONS.update(_more.OPTIONS)
@@ -663,6 +663,7 @@ EVENTS: dict[str, str] = {
     "waits for a rate": "等待税率", "released": "放行", "billed": "出税单", "closed": "结关",
     "inventory cancelled": "清单已撤销", "all returned": "全部退货", "part returned": "部分退货",
     "message unreadable": "报文无法读取",
+    "guarantees filed": "担保登记", "payments filed": "缴款入账",
     "forex payments recorded": "支付清单入账", "forex batch recorded": "购付汇批次入账",
 }  # fmt: skip
 """What the journal calls a decision (English) -> Chinese."""
