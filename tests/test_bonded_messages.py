@@ -752,7 +752,10 @@ def test_read_says_what_is_wrong(call, tmp_path):
     bad.write_bytes(write_bonded(made.inv101()).replace(b"<DclQty>2</DclQty>", b"<DclQty>x</DclQty>"))
     code, out, _ = call(bad)
     assert code == 1 and "CEB-BONDXML-008" in out and "InvtMessage/InvtListType[1]/DclQty" in out
-    (answer,) = lines(call(bad, "--json")[1])
+    bad.write_bytes(bad.read_bytes().replace(b"<Rmk/>", b"<Rmk/><Phone a='1'>19900000001</Phone>", 1))
+    out = call(bad, "--json")[1]
+    (answer,) = lines(out)
+    assert answer["kept"] == [{"path": "InvtMessage/InvtHeadType", "name": "Phone"}] and "19900000001" not in out
     assert answer["valid"] is False and answer["own_number"] == "OWN0001"
     other = tmp_path / "other.xml"
     other.write_bytes(b"<a/>")

@@ -65,7 +65,7 @@ class Opened(NamedTuple):
             "pocket": _shown(letter.pocket) if letter and letter.pocket else None,
             "signature": self.verdict.as_dict() if self.verdict else None,
             "body": _body(letter) if letter else None,
-            "kept": [{"path": each.path, "xml": each.xml} for each in letter.kept] if letter else [],
+            "kept": [{"path": each.path, "name": each.name} for each in letter.kept] if letter else [],
             "faults": [fault.as_dict() for fault in self.faults],
         }
 

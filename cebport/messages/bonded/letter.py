@@ -71,6 +71,11 @@ class Kept(Struct, frozen=True):
     path: str
     xml: str
 
+    @property
+    def name(self) -> str:
+        """The local name of the element."""
+        return re.split(r"[\s/>]", self.xml[1:], maxsplit=1)[0].rpartition(":")[2]
+
 
 class Letter(Struct, frozen=True):
     """A letter. ``style`` None: as its kind usually is. ``kept``, ``blanks``: what came beside the records.
