@@ -8,21 +8,24 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from random import Random
+from threading import Event, Thread
 from typing import Any
 
 import pytest
 from walks_made import ON, Home, cases, four, one_story, postings, put, sent
 
 from cebport.clearance.books import to_fen
-from cebport.clearance.ledger import yuan
+from cebport.clearance.ledger import LINK, Filed, Guarantee, filed_event, yuan
 from cebport.faults import StoreConflict
 from cebport.policy import Policy
 from cebport.server import ledger as books
 from cebport.server.backup import backup, restore
+from cebport.server.booking import Brought, book
 from cebport.server.ledger import PAGED, Taken, facts, follow, pages, take_guarantees, take_payments
 from cebport.server.levy import Levy
 from cebport.server.rebuild import check
-from cebport.server.store.store import Store
+from cebport.server.store.engines import engine_of
+from cebport.server.store.store import Store, upgrade
 from cebport.testing import builders
 from cebport.values import beijing_day
 
@@ -331,3 +334,76 @@ def test_a_list_of_payments_is_compared(port: Port) -> None:
     assert sorted(fault.code for fault in found) == ["CEB-LEDGER-040", "CEB-LEDGER-041"]
     count, found = late.compare("f", b"nothing", None, None)
     assert (count, [fault.code for fault in found]) == (0, ["CEB-LEDGER-001"])
+
+
+def test_a_message_that_is_under_way_is_not_passed_over(postgres_home: Home) -> None:
+    """Positions are given before the commit: one that is lower may become visible later than one that is higher."""
+    slow, quick, reader = (postgres_home.open() for _ in range(3))
+
+    def write(store: Store, number: str) -> None:
+        event = filed_event("guarantees filed", Filed((Guarantee(number, "C", "deposit", "", 5, "2026-01-01", ""),)))
+        book(store, Brought("p", LINK, number, number.encode()), ON, "", "", lambda _: [event])
+
+    begun, may_end = Event(), Event()
+
+    def slowly() -> None:
+        with slow.transaction():
+            write(slow, "G1")
+            begun.set()
+            may_end.wait(20)
+
+    writer = Thread(target=slowly)
+    writer.start()
+    assert begun.wait(20)
+    write(quick, "G2")
+    follower = Thread(target=follow, args=(reader,))
+    follower.start()
+    follower.join(0.5)
+    assert follower.is_alive(), "the lower position is not there yet"
+    may_end.set()
+    writer.join(20)
+    follower.join(20)
+    assert [row[0] for row in pages(reader.engine, "guarantees")] == ["G1", "G2"]
+
+
+def test_files_and_parcels_at_once(home: Home, tmp_path: Path) -> None:
+    """Guarantees are lodged while workers clear; nothing is lost, and the books balance."""
+    from walks_made import make_traffic
+
+    traffic = make_traffic(tmp_path / "t", parcels=40, seed=8, documents_per_message=5)
+    store = home.open()
+    wrong: list[Exception] = []
+
+    def lodge() -> None:
+        try:
+            for number in range(12):
+                text = f"number,assureCode,amount,since\nG{number},C{number % 2},10,2026-01-01\n"
+                assert not take_guarantees(store, f"{number}.csv", text.encode(), ON, "e", "c").faults
+        except Exception as bad:  # told by the thread that waits for it
+            wrong.append(bad)
+
+    desk = Thread(target=lodge)
+    desk.start()
+    home.clear(traffic.folder, workers=2)
+    desk.join(60)
+    assert wrong == []
+    other = home.open()
+    follow(other)
+    assert len(list(pages(other.engine, "guarantees"))) == 12
+    assert Levy(other, POLICY, beijing_day(ON)).proof()[1] == []
+    assert check(other).differences == []
+    held = facts(other, [row[0] for row in other.engine.rows("guarantors")], beijing_day(ON))
+    assert held["C0"] == (6_000, 0)
+    assert sum(taken for _, taken in held.values()) == sum(
+        to_fen(case.bill.total) for case in cases(other).values() if case.bill is not None)
+
+
+def test_a_store_of_an_older_schema_gets_its_ledger(home: Home) -> None:
+    """What was posted before counts: the sums are added up when the schema is brought up to date."""
+    engine = engine_of(home.url)
+    upgrade(engine, "0004")
+    engine.fill("postings", "document, line, kind, account, amount_fen, inbox", [
+        ("T1", 1, "vat", "tax/C", 700, 1), ("T1", 1, "vat_void", "tax/C", -200, 2),
+        ("N", 0, "quota", "quota/1/a", 9, 1)])
+    engine.close()
+    assert facts(home.open(), ["C", "D"], beijing_day(ON)) == {"C": (None, 500), "D": (None, 0)}
