@@ -220,6 +220,7 @@ def bonded_form(field: Any) -> str:
 def fault_catalogs() -> list[tuple[str, Mapping[str, Mapping[str, Any]]]]:
     """(title, catalog by id) of every place that has words for faults."""
     from cebport.clearance import asking, forex_rows, goods, papers, receipts
+    from cebport.clearance.bonded import acts
     from cebport.messages import catalog, certificates, envelope, rules
     from cebport.messages.bonded import letter
     from cebport.policy import importing, reader
@@ -235,6 +236,7 @@ def fault_catalogs() -> list[tuple[str, Mapping[str, Mapping[str, Any]]]]:
         ("Decision 比对与判定", receipts.catalog()),
         ("Goods files 商品表", goods.catalog()),
         ("Questions about tax 税款试算", asking.catalog()),
+        ("Account books and the gate 账册与卡口", acts.catalog()),
         ("Tax ledger 税款总账", papers.catalog()),
         ("Foreign exchange 外汇", forex_rows.catalog()),
         ("Worked cases 算例", cases.catalog()),

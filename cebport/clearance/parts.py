@@ -74,6 +74,8 @@ class Line(Struct, frozen=True, array_like=True, gc=False):
     unit1: str = ""
     qty2: Decimal | None = None
     unit2: str = ""
+    itemRecordNo: str = ""
+    """Of a bonded inventory: the item of the account book (its number, or the material number)."""
 
 
 class OrderPart(Struct, frozen=True, array_like=True, gc=False):

@@ -414,6 +414,13 @@ class Shelf:
                 return line
         return None
 
+    def item_of(self, book: str, named: str) -> int:
+        """The item of a book that a declaration names by its number or its material number; 0 = none."""
+        if named.isascii() and named.isdigit() and (book, int(named)) in self.held["lines"]:
+            return int(named)
+        return next((line.item for line in self.held["lines"].values()
+                     if line.book == book and line.goods.material == named), 0)
+
     def sales_of(self, number: str) -> list[Sale]:
         """The sales on a list, or coming back by it, in the order of their numbers."""
         return sorted((sale for sale in self.held["sales"].values() if number in (sale.list, sale.back_list)),

@@ -121,7 +121,7 @@ class Blinder:
         h = document.head
         lines = tuple([
             Line(x.gnum, x.itemName or "", x.unit, x.qty, x.price, x.totalPrice, x.country, x.gcode, x.qty1,
-                 x.unit1, x.qty2, x.unit2 or "")
+                 x.unit1, x.qty2, x.unit2 or "", x.itemRecordNo or "")
             for x in document.lines])
         return InventoryPart(
             inbox, index, h.guid, h.appType, h.appTime, h.appStatus, h.orderNo, h.ebpCode, h.ebcCode, h.logisticsNo,

@@ -16,7 +16,8 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from cebport.clearance import bonded, stock
-from cebport.clearance.parts import Event
+from cebport.clearance.bonded import parcels
+from cebport.clearance.parts import Case, Event
 from cebport.clearance.stock import BondList, Book, Change, Goods, Line, Pass, Sale
 from cebport.faults import StoreConflict
 from cebport.server.bonded_fold import DECODERS, ROWS, line_of, move_rows
@@ -27,6 +28,7 @@ from cebport.values import beijing_day
 
 LINK = "bonded"
 TRIES_MAX = 20
+ITEM_DIGITS_MAX = 9
 
 
 class Held:
@@ -39,6 +41,7 @@ class Held:
         self._changed: dict[tuple[str, Any], None] = {}
         self._before: dict[tuple[str, int], Line | None] = {}
         self._moves: list[tuple[Any, ...]] = []
+        self._materials: dict[tuple[str, str], int] = {}
 
     # reading ----------------------------------------------------------------------------------------
 
@@ -93,6 +96,18 @@ class Held:
             self._keep_line(line_of(row))
         return next((line for _, line in sorted(self._held["lines"].items()) if line is not None
                      and line.book == number and stock.same_goods(line.goods, goods)), None)
+
+    def item_of(self, number: str, named: str) -> int:
+        """The item of a book that a declaration names by its number or its material number; 0 = none."""
+        if named.isascii() and named.isdigit() and len(named) <= ITEM_DIGITS_MAX and self.get(
+                "lines", (number, int(named))) is not None:
+            return int(named)
+        found = self._materials.get((number, named))
+        if found is None:
+            rows = self.store.engine.rows("bonded_lines_of", number, named)
+            lines = [self._keep_line(line_of(row)) for row in rows]
+            found = self._materials[(number, named)] = lines[0].item if lines else 0
+        return found
 
     def sales_of(self, number: str) -> list[Sale]:
         """The sales on a list, or coming back by it."""
@@ -173,6 +188,26 @@ class Held:
             for at, name in enumerate(stock.COUNTERS, 2):
                 held[at] += getattr(line, name) - (getattr(before, name) if before is not None else 0)
         return {number: amounts for number, amounts in sums.items() if any(amounts)}
+
+
+def follow(held: Held, before: Case | None, after: Case, view: Any, now: int, inbox: int) -> list[bonded.Outcome]:
+    """What a step of a parcel does to its account book, folded onto ``held``: the walk's own transaction writes it.
+
+    Its release reserves stock, a cancel takes it off, an approved return gives it back. Each outcome that changes
+    something is for the journal (``link_of``).
+    """
+    outcomes = []
+    for act in parcels.acts_of(before, after, held, view):
+        outcome = bonded.decide(act, held, view, now, held.store)
+        if outcome.change is not None:
+            held.apply(outcome.change, inbox)
+        outcomes.append(outcome)
+    return outcomes
+
+
+def link_of(outcome: bonded.Outcome) -> tuple[str, bytes]:
+    """(link, body) of the event that carries an outcome's change."""
+    return (LINK, encode(outcome.change)) if outcome.change is not None else ("", b"")
 
 
 class Posted(NamedTuple):
@@ -282,8 +317,7 @@ def event_of(outcome: bonded.Outcome, answers: Iterable[bonded.Answer], view: An
     """The line of the journal of an act."""
     return Event(name=f"bonded: {outcome.name}", number=outcome.number, why=outcome.why,
                  receipts=tuple([(answer.type, answer.result) for answer in answers]),
-                 law=f"{view.place}@{view.day}", link=LINK if outcome.change is not None else "",
-                 body=encode(outcome.change) if outcome.change is not None else b"")
+                 law=f"{view.place}@{view.day}", link=link_of(outcome)[0], body=link_of(outcome)[1])
 
 
 # ── looking ─────────────────────────────────────────────────────────────────────────────────────────────
