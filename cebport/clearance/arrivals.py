@@ -10,9 +10,8 @@ from typing import Any, NamedTuple
 
 from cebport.clearance import states
 from cebport.clearance.conclude import absent_documents, close, refuse_inventory, release, say
-from cebport.clearance.draft import Draft, Facts, Outcome, day8, receipt_guid
+from cebport.clearance.draft import Draft, Facts, Outcome, day8
 from cebport.clearance.parts import Bill, Case, Reason, TallyPart
-from cebport.clearance.receipts import bill_state_receipt
 from cebport.clearance.taking import admission, announce, pre_number, refuse
 from cebport.faults import ERROR
 
@@ -93,8 +92,7 @@ def _collect(draft: Draft) -> None:
     said = max(draft.now, bill.said + 1)
     number = f"{inventory.customsCode}{draft.view.day.strftime('%Y%m%d')}{inventory.assureCode}"[:50]
     draft.bill = Bill(bill.taxNo, "2", bill.duty, bill.vat, bill.consumption, bill.lines, bill.made_at, said, number)
-    draft.receipts.append(
-        bill_state_receipt(inventory, draft.bill, said, receipt_guid(inventory.guid, 818, said)))
+    draft.tell_bill_state(inventory, draft.bill, said)
     draft.names.append("tax summarised")
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from cebport.clearance import states
 from cebport.clearance.conclude import conclude
-from cebport.clearance.draft import Draft, Facts, Outcome, receipt_guid
+from cebport.clearance.draft import Draft, Facts, Outcome
 from cebport.clearance.parts import (
     CancelPart,
     Case,
@@ -28,7 +28,7 @@ from cebport.clearance.parts import (
     SignedForPart,
     WaybillPart,
 )
-from cebport.clearance.receipts import BUILDERS, words
+from cebport.clearance.receipts import words
 from cebport.clearance.requests import take_cancel, take_return
 from cebport.clearance.taking import FREE, admission, announce, pre_number, refuse, timer_in
 from cebport.faults import ERROR
@@ -128,8 +128,7 @@ def take_signed_for(draft: Draft, part: SignedForPart) -> None:
 
 def _store_signed(draft: Draft, part: SignedForPart) -> SignedForPart:
     said = max(draft.now, part.said + 1)
-    draft.receipts.append(BUILDERS[SignedForPart][1](part, "120", said, words()["waybill_state"]["120"],
-                                                     receipt_guid(part.guid, 120, said)))
+    draft.tell(part, "120", states.STORED, said, words()["waybill_state"]["120"])
     draft.names.append("waybill state stored")
     return draft.said(part, status=states.advance("waybill_state", part.status, states.STORED), said=said)
 

@@ -15,11 +15,11 @@ from typing import Any
 from msgspec.structs import replace
 
 from cebport.clearance import allowance, books, states, tax
-from cebport.clearance.draft import Draft, day8, law_source, receipt_guid
+from cebport.clearance.draft import Draft, day8, law_source
 from cebport.clearance.match import DOCUMENT_NAMES, match, tax_total
 from cebport.clearance.match import codes as match_codes
 from cebport.clearance.parts import Bill, Hold, InventoryPart, PaymentPart, Reason, WaybillPart
-from cebport.clearance.receipts import BUILDERS, bill_receipt, info_of, words
+from cebport.clearance.receipts import info_of, words
 from cebport.clearance.taking import timer_in
 from cebport.faults import ERROR, INFO, WARNING
 from cebport.values import plain
@@ -191,8 +191,7 @@ def say(draft: Draft, kind: str, part: Any, status: int, info: str | None = None
         said = draft.now
     part = replace(part, status=states.advance(kind, part.status, status), said=said, **changes)
     code, text = _said_text(kind, status)
-    draft.receipts.append(BUILDERS[part.__class__][1](part, code, said, info or text,
-                                                      receipt_guid(part.guid, status, said)))
+    draft.tell(part, code, status, said, info or text)
     return part
 
 
@@ -317,7 +316,7 @@ def bill(draft: Draft, inventory: InventoryPart, made: tax.Assessment) -> Invent
     number = draft.facts.numbers.next(f"tax/{inventory.customsCode}/{day}")
     draft.bill = Bill(f"TX{inventory.customsCode}{day}{number:08d}", "1", made.duty, made.vat, made.consumption,
                       made.lines, said, said)
-    draft.receipts.append(bill_receipt(inventory, draft.bill, said, receipt_guid(inventory.guid, 816, said)))
+    draft.tell_bill(inventory, draft.bill, said)
     draft.postings.extend(books.bill_postings(draft.bill, inventory.assureCode))
     draft.timers.append(summary_timer(draft))
     draft.names.append("billed")

@@ -18,10 +18,12 @@ from msgspec.structs import replace
 
 from cebport.clearance import books, parts
 from cebport.clearance.parts import (
+    Bill,
     Case,
     CaseChange,
     Event,
     Hold,
+    InventoryPart,
     Posting,
     Reason,
     Tally,
@@ -29,7 +31,7 @@ from cebport.clearance.parts import (
     Waybill,
     WaybillChange,
 )
-from cebport.clearance.receipts import Receipt
+from cebport.clearance.receipts import BUILDERS, TYPES, Receipt, bill_receipt, bill_state_receipt, named
 from cebport.values import BEIJING
 
 
@@ -46,7 +48,8 @@ class Facts(Struct, frozen=True, gc=False):
 
     owner: the case that keeps the business key of the arriving document with a living one ("" = nobody).
     waybill: the waybill that the document is or names. spent_fen: what the buyer's year holds so far. counted: line of
-    the positive list -> what it holds of goods with a quantity a person and year.
+    the positive list -> what it holds of goods with a quantity a person and year. mute: nobody will read the receipts,
+    only that there are some counts (a what-if decides thousands of parcels a second).
     """
 
     numbers: Numbers
@@ -55,6 +58,7 @@ class Facts(Struct, frozen=True, gc=False):
     owner: str = ""
     tally: Tally | None = None
     counted: Mapping[str, int] = {}
+    mute: bool = False
 
 
 class Timer(Struct, frozen=True, gc=False):
@@ -207,6 +211,22 @@ class Draft:
             if stays.get(goods.hs8, 0) != goods.amount:
                 self.quota.append((goods.account, hold.year, stays.get(goods.hs8, 0) - goods.amount))
         self.hold = left
+
+    def tell(self, part: Any, code: str, status: int, said: int, info: str) -> None:
+        """A receipt of a document: its status (as the receipt writes it, and as a number), its moment, its words."""
+        kind = part.__class__
+        self.receipts.append(named(TYPES[kind], code) if self.facts.mute else BUILDERS[kind][1](
+            part, code, said, info, receipt_guid(part.guid, status, said)))
+
+    def tell_bill(self, inventory: InventoryPart, made: Bill, said: int) -> None:
+        """816: a bill."""
+        self.receipts.append(named("816", made.status) if self.facts.mute else bill_receipt(
+            inventory, made, said, receipt_guid(inventory.guid, 816, said)))
+
+    def tell_bill_state(self, inventory: InventoryPart, made: Bill, said: int) -> None:
+        """818: what became of a bill."""
+        self.receipts.append(named("818", made.status) if self.facts.mute else bill_state_receipt(
+            inventory, made, said, receipt_guid(inventory.guid, 818, said)))
 
     def law_of(self, inventory: Any, topic: str) -> Any:
         """The view of the day that a row of the law names: the inventory's declaration, its acceptance, or today."""

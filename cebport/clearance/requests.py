@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from cebport.clearance import allowance, books, states
 from cebport.clearance.conclude import free_documents, give_back_year, say, summary_timer
-from cebport.clearance.draft import Draft, day8, day_of, law_source, receipt_guid
+from cebport.clearance.draft import Draft, day8, day_of, law_source
 from cebport.clearance.parts import (
     Bill,
     BillLine,
@@ -24,7 +24,6 @@ from cebport.clearance.parts import (
     Reason,
     ReturnPart,
 )
-from cebport.clearance.receipts import bill_receipt, bill_state_receipt
 from cebport.clearance.taking import admission, announce, pre_number, refuse
 from cebport.faults import ERROR
 from cebport.values import FEN, ZERO, plain
@@ -210,7 +209,7 @@ def _rebill(
     """818 void for the old bill; 816 for what is left, under a new number."""
     said = max(draft.now, inventory.said + 1, bill.said + 1)
     void = Bill(bill.taxNo, "3", bill.duty, bill.vat, bill.consumption, bill.lines, bill.made_at, said, bill.entDutyNo)
-    draft.receipts.append(bill_state_receipt(inventory, void, said, receipt_guid(inventory.guid, 818, said)))
+    draft.tell_bill_state(inventory, void, said)
     draft.postings.extend(books.bill_postings(bill, inventory.assureCode, sign=-1))
     draft.bill = void
     if remaining:
@@ -221,7 +220,7 @@ def _rebill(
             f"TX{inventory.customsCode}{day}{number:08d}", "1",
             sum((x.duty for x in remaining), ZERO), sum((x.vat for x in remaining), ZERO),
             sum((x.consumption for x in remaining), ZERO), remaining, bill.made_at, said)
-        draft.receipts.append(bill_receipt(inventory, draft.bill, said, receipt_guid(inventory.guid, 816, said)))
+        draft.tell_bill(inventory, draft.bill, said)
         draft.postings.extend(books.bill_postings(draft.bill, inventory.assureCode))
         if bill.status == "2":
             draft.timers.append(summary_timer(draft, wait_days=0))

@@ -12,9 +12,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from cebport.clearance import states
-from cebport.clearance.draft import Draft, Timer, day8, receipt_guid
+from cebport.clearance.draft import Draft, Timer, day8
 from cebport.clearance.parts import Reason
-from cebport.clearance.receipts import BUILDERS, explained, words
+from cebport.clearance.receipts import explained, words
 from cebport.faults import ERROR
 from cebport.messages.codes import receipt_codes
 
@@ -75,8 +75,7 @@ def refuse(draft: Draft, kind: str, part: Any, reason: Reason) -> None:
         part = draft.said(part, preNo=pre_number(draft, PRE_LETTERS[kind]))
     draft.not_taken = (getattr(part, "preNo", ""), own_number(part))
     info = explained(reason).message.zh
-    draft.receipts.append(BUILDERS[type(part)][1](part, status, draft.now, info,
-                                                  receipt_guid(part.guid, int(status), draft.now)))
+    draft.tell(part, status, int(status), draft.now, info)
 
 
 def own_number(part: Any) -> str:
@@ -108,18 +107,15 @@ def announce(draft: Draft, kind: str, part: Any, last: int = 0) -> Any:
         now = last + 1
     if part.appStatus == "1":
         return _stash(draft, kind, part, now)
-    build = BUILDERS[part.__class__][1]
     texts, sent = _announcements(kind)
     info, has_fields = texts[part.appType]
-    guid = part.guid
-    if has_fields:
-        info = info.format(guid=guid.upper(), ebcCode=getattr(part, "ebcCode", ""),
+    if has_fields and not draft.facts.mute:
+        info = info.format(guid=part.guid.upper(), ebcCode=getattr(part, "ebcCode", ""),
                            orderNo=getattr(part, "orderNo", ""))
-    receipts = draft.receipts
-    receipts.append(build(part, "2", now, info, receipt_guid(guid, 2, now)))
+    draft.tell(part, "2", 2, now, info)
     if draft.view.practice.get("emit_status_3", True):
         now += 1
-        receipts.append(build(part, "3", now, sent, receipt_guid(guid, 3, now)))
+        draft.tell(part, "3", 3, now, sent)
     if part.appType == "3":
         draft.names.append(f"{kind} deleted")
         return replace(part, status=states.DELETED, said=now)
@@ -132,7 +128,7 @@ def _stash(draft: Draft, kind: str, part: Any, now: int) -> Any:
     texts = words()[kind]
     status = "1" if "1" in texts else "2"
     info = texts["1"] if status == "1" else texts["2"]["stash"].format(guid=part.guid.upper())
-    draft.receipts.append(BUILDERS[type(part)][1](part, status, now, info, receipt_guid(part.guid, int(status), now)))
+    draft.tell(part, status, int(status), now, info)
     draft.names.append(f"{kind} stashed")
     return draft.said(part, status=states.STASHED, said=now)
 

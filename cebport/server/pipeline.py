@@ -32,7 +32,7 @@ from cebport.clearance.parts import (
     case_key,
     waybill_key,
 )
-from cebport.clearance.receipts import BUILDERS, INFO_CHARS_MAX, Receipt
+from cebport.clearance.receipts import BUILDERS, INFO_CHARS_MAX, TYPES, Receipt
 from cebport.clearance.taking import PRE_LETTERS, own_number
 from cebport.faults import ERROR, Fault, Malformed, StoreConflict
 from cebport.messages import envelope, rules, signature, wire
@@ -307,7 +307,7 @@ class Pipeline:
             case=case_key(part.orderNo, part.ebpCode) if hasattr(part, "ebpCode") else "",
             waybill=waybill_key(part.logisticsNo, part.logisticsCode) if hasattr(part, "logisticsNo") else "",
             why=tuple([reason_of(f) for f in faults]),
-            receipts=((BUILT[kind], code),), number=getattr(part, "preNo", ""), own=own_number(part)))
+            receipts=((TYPES[type(part)], code),), number=getattr(part, "preNo", ""), own=own_number(part)))
 
     def _file_timers(self, work: Work, timers: Sequence[Timer], inbox: int) -> None:
         """One row for all timers of a message that fall due together."""
@@ -316,10 +316,6 @@ class Pipeline:
             grouped.setdefault((timer.kind, timer.due_at), []).append(timer.case)
         for (kind, due_at), keys in grouped.items():
             work.writes.timers.append((kind, due_at, inbox, keys))
-
-
-BUILT = {"order": "312", "payment": "412", "waybill": "512", "waybill_state": "514", "inventory": "622",
-         "cancel": "624", "return": "626", "tally": "712"}
 
 
 def reply_to(tree: Any) -> str:

@@ -115,11 +115,12 @@ def refused_keys(event: Event) -> tuple[str, ...]:
 
 class Work:
     """See the module. ``year`` is the calendar year whose quota the documents touch; ``counted`` tells of which lines
-    of the positive list an inventory has goods with a quantity a person and year, by any law that may decide it."""
+    of the positive list an inventory has goods with a quantity a person and year, by any law that may decide it;
+    ``mute``: its receipts are counted and not written."""
 
     def __init__(self, store: Store, year: int,
-                 counted: Callable[[InventoryPart], Iterable[str]] = lambda inventory: ()) -> None:
-        self.store, self.year, self.counted = store, year, counted
+                 counted: Callable[[InventoryPart], Iterable[str]] = lambda inventory: (), mute: bool = False) -> None:
+        self.store, self.year, self.counted, self.mute = store, year, counted, mute
         self.cases: dict[str, Case] = {}
         self.waybills: dict[str, Waybill] = {}
         self.tallies: dict[str, Tally] = {}
@@ -249,7 +250,7 @@ class Work:
             for hs8 in self.counted(inventory):
                 counted[hs8] = sum(self.quota.get((account_of(buyer, hs8), self.year), 0)
                                    for buyer in inventory.buyerIdNumber.hashes)
-        return Facts(self.store, waybill, self.spent(inventory), owner, None, counted)
+        return Facts(self.store, waybill, self.spent(inventory), owner, None, counted, self.mute)
 
     def _keeper(self, business: str) -> str:
         """The case that keeps a business key; "" when nobody has it, or whose document it was no longer lives."""
