@@ -661,6 +661,12 @@ def test_clear_prints_exactly_the_agreed_line(call, traffic, tmp_path):
     assert again["parcels_per_second"] == 0
 
 
+def test_clear_refuses_the_law_of_another_day(call, traffic, tmp_path):
+    (tmp_path / "then.yaml").write_text("law_of: 2016-04-07\n", encoding="utf-8")
+    code, out, err = call(*clear_arguments(traffic, tmp_path, "--overlay", tmp_path / "then.yaml", "--json"))
+    assert (code, out) == (1, "") and "CEB-LAW-021" in err and "whatif" in err
+
+
 def test_clear_with_workers_takes_files_and_envelopes(call, traffic, tmp_path, cleared):
     wrapped = tmp_path / "in"
     assert call("wrap", traffic / "messages", "-o", wrapped)[0] in (0, 1)

@@ -13,8 +13,9 @@ import referencing
 import referencing.jsonschema
 
 from cebport import cli
-from cebport.doors import frame, law, rows, screen, terms, words
+from cebport.doors import frame, law, rows, screen, words
 from cebport.policy import Policy
+from cebport.reports import terms
 
 SCHEMAS = {path.stem: json.loads(path.read_text(encoding="utf-8"))
            for path in (Path(__file__).resolve().parents[1] / "docs" / "reference" / "schemas").glob("*.json")}
@@ -305,6 +306,25 @@ def test_diff_of_an_overlay_over_all_time(call, overlay):
     assert "2024-01-01 – 2025-12-31 · China" in call("policy", "diff", "--overlay", overlay)[1]
 
 
+def test_diff_takes_the_law_of_another_day(call, tmp_path):
+    then = tmp_path / "then.yaml"
+    then.write_text("law_of: 2016-04-07\n", encoding="utf-8")
+    code, out, err = call("policy", "diff", "tax.limit_single_cny", "--overlay", then, "--on", "2024-06-01", "--json")
+    (found,) = answers(out, "policy_diff")
+    assert (code, err) == (0, "")
+    assert (found["value_a"], found["value_b"]) == ("5000", None)
+    code, out, _ = call("policy", "diff", "tax.regime", "--overlay", then)
+    assert code == 0 and "composite tax" in out and "postal tax" in out and "until 2016-04-07" in out
+
+
+@pytest.mark.parametrize("command", [["policy", "at"], ["policy", "history", "tax"], ["policy", "can", "--mode", "1210"]])
+def test_the_law_of_another_day_is_refused_where_every_day_has_its_own(call, tmp_path, command):
+    then = tmp_path / "then.yaml"
+    then.write_text("law_of: 2016-04-07\n", encoding="utf-8")
+    code, out, err = call(*command, "--overlay", then)
+    assert (code, out) == (1, "") and "CEB-LAW-021" in err and "then.yaml:1" in err and "rows" not in err
+
+
 def test_diff_of_an_overlay_on_a_day(call, overlay):
     found = answers(call("policy", "diff", "--overlay", overlay, "--on", "2024-06-01", "--json")[1], "policy_diff")
     assert [each["topic"] for each in found] == ["tax.limit_year_cny"]
@@ -376,3 +396,32 @@ def test_every_family_and_unit_has_words():
     assert {rows.family_of(topic.name) for topic in topics} <= set(terms.FAMILIES)
     said = {topic.unit for topic in topics if topic.unit and not topic.type.startswith(("{", "map"))}
     assert {unit for unit in said if not unit.startswith("share")} <= set(terms.UNITS)
+
+
+@pytest.mark.parametrize(("topic", "said", "gone"), [
+    ("window.return_other_customs", "未开放", "结关"), ("quota.consume_at", "接收清单时", "入库"),
+    ("zone.ecommerce_count", "新增", "计入"), ("postal.waiver_cny", "元/票", "元/件"),
+    ("consumption.spirits", "单位：升", "095"), ("postal.band_of_goods", "其他物品", "其他地区"),
+    ("bonded", "关员审核", "officer"), ("bonded", "单卡口", "single"), ("bonded", "保税账册", "pre_written_off"),
+    ("forex.remittable", "整单退货", "whole_return"), ("forex.remittable", "境外运费", "foreign_freight_modes"),
+])  # fmt: skip
+def test_a_word_means_what_its_topic_says(call, topic, said, gone):
+    out = call("policy", "at", topic, "--on", "2024-06-01", "--lang", "zh")[1]
+    assert said in out and gone not in out
+
+
+def test_declared_by_is_no_mode(call):
+    assert "declared_by" not in call("policy", "can", "--mode", "9999")[2]
+    assert call("policy", "can", "--mode", "declared_by")[0] == 2
+
+
+def test_a_limit_that_the_other_tax_has_is_pointed_to(call):
+    assert "see postal.limit_order_cny" in call("policy", "at", "tax.limit_single_cny", "--on", "2015-06-01")[1]
+    assert "see " not in call("policy", "at", "tax.limit_single_cny", "--on", "2024-06-01")[1]
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_help_fits_eighty_columns(call, lang):
+    for name in (*cli.HOMES, ""):
+        out = call(*([name] if name else []), "--help", "--lang", lang)[1]
+        assert max(map(screen.width, out.splitlines())) <= rows.COLUMNS, name

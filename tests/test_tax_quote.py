@@ -181,6 +181,16 @@ def test_another_law_is_asked_by_an_overlay(run: Run, tmp_path: Path) -> None:
     assert run("tax", "-", "--overlay", overlay, stdin=question)[0] == 1
 
 
+def test_the_law_of_another_day_is_asked_by_an_overlay(run: Run, tmp_path: Path) -> None:
+    overlay = tmp_path / "then.yaml"
+    overlay.write_text("law_of: 2016-04-07\n", encoding="utf-8")
+    question = json.dumps(asked((BAG, "100"))).encode()
+    then = answer_of(run("tax", "-", "--json", "--overlay", overlay, stdin=question)[1])
+    assert then["regime"] == "postal" and then["total"] != "9.10"
+    overlay.write_text("law_of: soon\n", encoding="utf-8")
+    assert run("tax", "-", "--overlay", overlay, stdin=question)[0] == 1
+
+
 def test_the_command_line_goes_before_the_file(run: Run) -> None:
     question = json.dumps(asked((BAG, "1000"))).encode()
     answer = answer_of(run("tax", "-", "--json", "--on", "2016-04-08", "--place", "zhengzhou", "--year-used",
@@ -520,3 +530,59 @@ def _split(fee: int, prices: list[int]) -> list[int]:
         shares = [fee * price // whole for price in prices]
     shares[taker] += fee - sum(shares)
     return shares
+
+
+@pytest.fixture
+def shown(capfd, tmp_path):
+    def run(*arguments: object) -> tuple[int, str, str]:
+        path = tmp_path / "asked.json"
+        path.write_text(json.dumps({"on": "2015-06-01", "place": "杭州", "lines": [
+            {"gcode": "4202119090", "qty": "1", "total_price": "500"}]}), encoding="utf-8")
+        capfd.readouterr()
+        code = cli.run(["tax", str(path), *map(str, arguments)])
+        return code, *capfd.readouterr()
+
+    return run
+
+
+def test_a_place_may_be_named_as_people_call_it(shown):
+    assert json.loads(shown("--json")[1])["place"] == "hangzhou"
+    assert json.loads(shown("--json", "--place", "宁波")[1])["place"] == "ningbo"
+    code, out, err = shown("--place", "hangzou")
+    assert (code, out) == (2, "") and "hangzhou" in err
+    (fault,) = reckon(asked((BAG, "1"), place="hangzou"))["faults"]
+    assert fault["code"] == "CEB-QUOTE-005" and "hangzhou" in fault["remedy"]["en"]
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_a_tax_fits_eighty_columns_and_speaks_the_language(shown, lang):
+    out = shown("--lang", lang)[1]
+    assert max(map(screen.width, out.splitlines())) <= 80
+    assert ("鞋包" if lang == "zh" else "shoes and bags") in out and "shoes_bags" not in out
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_cases_fit_eighty_columns(capfd, lang):
+    cli.run(["cases", "--all", "--lang", lang])
+    assert max(map(screen.width, capfd.readouterr()[0].splitlines())) <= 80
+
+
+def test_a_case_that_differs_is_told_in_chinese(capfd, tmp_path):
+    path = tmp_path / "case.yaml"
+    path.write_text("cases:\n- {zh: 试, en: trial, day: 2024-06-01, channel: refused, goods: "
+                    "[{gcode: '4202119090', qty: '1', total_price: '500'}]}\n", encoding="utf-8")
+    assert cli.run(["cases", str(path), "--lang", "zh"]) == 1
+    out = capfd.readouterr()[0]
+    assert "去向" in out and "退单" in out and "限值以内" in out
+    assert not any(word in out for word in ("channel", "inside", "refused"))
+
+
+def test_what_is_missing_is_told_in_chinese():
+    (fault,) = [each for each in reckon({"on": "2024-06-01", "lines": [{"gcode": "4202119090", "qty": "1"}]})["faults"]]
+    assert "in quotes" not in fault["remedy"]["zh"] and "加引号" in fault["remedy"]["zh"]
+    assert "加引号" not in fault["remedy"]["en"]
+
+
+def test_the_single_limit_says_in_both_languages_that_splitting_does_not_help():
+    (fault,) = [each for each in reckon(asked((BAG, "5000.01", "2")))["faults"] if each["code"] == "LAW-LIMIT-SINGLE"]
+    assert "拆分无效" in fault["remedy"]["zh"] and "splitting" in fault["remedy"]["en"]

@@ -18,7 +18,8 @@ from cebport.doors.frame import DONE, NO, option
 from cebport.doors.screen import say
 from cebport.faults import ERROR
 from cebport.policy import Difference, Policy, Row, View, diff
-from cebport.policy.places import NATION, Place
+from cebport.policy.overlay import LawOf, supposed
+from cebport.policy.places import NATION, Place, named, nearest
 from cebport.policy.schema import jsonable
 from cebport.values import BEIJING
 
@@ -47,12 +48,8 @@ def place_of(policy: Policy, asked: str | None, name: str = "--place") -> str:
     """The place (or well-formed customs code) that an id, code or name means. Raises UsageError with the nearest."""
     if not asked:
         return NATION
-    if asked in policy.places:
-        return asked
-    wanted = asked.strip().casefold()
-    for place in policy.places.values():
-        if wanted in (place.id.casefold(), place.zh, place.en.casefold()):
-            return place.id
+    if (found := named(policy.places, asked)) is not None:
+        return found
     code = asked.upper()
     try:
         policy.at(today(), code)
@@ -60,9 +57,7 @@ def place_of(policy: Policy, asked: str | None, name: str = "--place") -> str:
         pass
     else:
         return code
-    names = [held for place in policy.places.values() for held in (place.id, place.zh, place.en)]
-    near = get_close_matches(asked, names, n=3)
-    raise click.UsageError(f"{name}: " + frame.guessed(say("no_place", value=asked), near))
+    raise click.UsageError(f"{name}: " + frame.guessed(say("no_place", value=asked), nearest(policy.places, asked)))
 
 
 def topics_of(policy: Policy, names: Iterable[str], asked: str | None) -> list[str]:
@@ -126,8 +121,12 @@ def as_held(view: View, name: str, profile: str | None = None) -> Row | None:
     row = view.row(name)
     if row is None:
         return None
-    found = past(view.policy, name, view.place, profile, view.known)
-    return next((each for each in found if each.where == row.where and _holds(each, view.day)), row)
+    policy, day = view.policy, view.day
+    if isinstance(policy, LawOf):
+        found, day = policy.history(name, own_of(view, name), known=view.known), policy.law_day
+    else:
+        found = past(policy, name, view.place, profile, view.known)
+    return next((each for each in found if each.where == row.where and _holds(each, day)), row)
 
 
 def own_of(view: View, name: str) -> str:
@@ -155,6 +154,13 @@ def show_view(view: View) -> None:
     screen.out()
 
 
+SEE: dict[str, str] = {
+    "tax.limit_single_cny": "postal.limit_order_cny", "tax.limit_year_cny": "postal.limit_year_cny",
+    "postal.limit_order_cny": "tax.limit_single_cny", "postal.limit_year_cny": "tax.limit_year_cny",
+}
+"""A topic -> the one that says the same under the other tax."""
+
+
 def show_rows(policy: Policy, view: View, held: Mapping[str, Row | None]) -> None:
     """Every topic under the heading of its family; few topics with all that is known of them."""
     few, family, said = len(held) <= SHORT_MAX, "", ""
@@ -167,6 +173,9 @@ def show_rows(policy: Policy, view: View, held: Mapping[str, Row | None]) -> Non
         topic = rows.topic_of(policy, name)
         rows.show_row(policy, name, row, own_of(view, name), full=few, means=topic is None or topic.en != said)
         said = topic.en if topic is not None else ""
+        other = SEE.get(name, "")
+        if (row is None or row.value is None) and other and (there := view.row(other)) is not None and there.value:
+            rows.lines(say("law_see", topic=other))
     screen.out()
     unseen = sum(row is not None and row.confidence not in rows.terms.SEEN for row in held.values())
     rows.lines(say("law_counted", topics=len(held), unseen=unseen), "")
@@ -276,6 +285,7 @@ def can_command(mode: str, place: str | None, on: date | None, overlays: tuple[P
     """Whether a mode is open; exit code 0 yes, 1 no."""
     policy = Policy.load(overlays=overlays)
     modes = [name.removeprefix(MODE) for name in policy.topics if name.startswith(MODE)]
+    modes = [name for name in modes if name.isdigit()]  # mode.declared_by is no mode
     if mode not in modes:
         raise click.UsageError(f"--mode: {say('not_a_choice', value=mode, choices=', '.join(modes))}")
     view = view_of(policy, on or today(), place_of(policy, place))
@@ -309,7 +319,7 @@ def show_can(view: View, mode: str, row: Row | None, following: Row | None) -> N
         rows.lines(say("law_no_row"))
     else:
         topic = rows.topic_of(policy, MODE + mode)
-        rows.lines(f"{row.topic} = {rows.plain_value(row.value)}")
+        rows.lines(f"{row.topic} = {rows.plain_value(row.value, topic=row.topic)}")
         rows.lines(rows.basis(policy, row, topic, view.place))
         rows.details(policy, row)
     if following is not None:
@@ -356,7 +366,9 @@ def diff_command(topic: str | None, on: date | None, place: str | None, other: s
     if bool(other) == bool(overlays):
         raise click.UsageError(say("diff_what"))
     base = Policy.load()
-    laid = Policy.load(overlays=overlays) if overlays else base
+    laid = supposed(overlays) if overlays else base
+    if isinstance(laid, LawOf):
+        on = on or today()
     if other:
         found = list(_of_views(*_two_views(base, on, place, other, profile), profile))
     elif on is not None:

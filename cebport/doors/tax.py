@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -15,17 +15,20 @@ import click
 from cebport.clearance import asking
 from cebport.clearance.asking import Request, read_request, request_of
 from cebport.clearance.quote import Quote, money, quote
-from cebport.doors import frame, screen
+from cebport.doors import frame, law, screen
 from cebport.doors.frame import DONE, NO, option
 from cebport.doors.screen import say
 from cebport.faults import WARNING, Fault, Malformed, fault_of
 from cebport.messages.documents import Document
 from cebport.policy import Policy
+from cebport.policy.overlay import supposed
 from cebport.values import ZERO
 
 BYTES_MAX = 16 << 20
-COLUMNS = 100
+COLUMNS = 80
 STDIN = "-"
+CASE_VALUES = ("inside", "full_tax", "refused", "unanswered", "single", "year")
+"""What becomes of the order of a case, and the limit that says so."""
 INVENTORY = "CEB621Message"
 overlay_option = option("--overlay", "overlays", type=frame.file_type, multiple=True, metavar="FILE")
 
@@ -65,7 +68,8 @@ def tax_command(file: str, on: date | None, place: str | None, year_used: Decima
                 as_json: bool) -> int:
     """The tax of a question in JSON or of the inventories of a CEB621 message: an answer each."""
     raw = _bytes_of(file)
-    policy = Policy.load(overlays=overlays)
+    policy = supposed(overlays)
+    place = law.place_of(policy, place) if place is not None else None
     asked = {"on": on, "place": place, "year_used": year_used}
     code = DONE
     for number, one in enumerate(_questions(raw, {name: held for name, held in asked.items() if held is not None}), 1):
@@ -184,7 +188,7 @@ def _amounts_below_zero(document: Document, number: int) -> list[Fault]:
 def _show(made: Quote, before: list[Fault]) -> None:
     """The answer for people: every step, the faults, the rows of the law."""
     if made.request.label:
-        screen.out(screen.label("order") + made.request.label)
+        _out(screen.label("order") + made.request.label)
     for step in made.steps:
         indent = "  " * step.depth
         first, *rest = screen.wrapped(screen.spoken(step.words), COLUMNS - len(indent))
@@ -194,7 +198,7 @@ def _show(made: Quote, before: list[Fault]) -> None:
     screen.faults([*before, *made.faults])
     screen.out(screen.label("sources"))
     for source in made.sources:
-        screen.out("  " + _source(source))
+        _out(_source(source), "  ")
     end = "tax_refused" if made.refused else "tax_unanswered" if not made.answered else "tax_total"
     colour = "32" if made.answered else "31"
     screen.out(screen.coloured(say(end, total=money(made.total or ZERO), gcodes=list(made.missing)), colour))
@@ -252,7 +256,22 @@ def cases_command(paths: tuple[Path, ...], overlays: tuple[Path, ...], every: bo
 
 def _show_case(result: Any) -> None:
     """A case, and what came out otherwise."""
-    mark = screen.coloured(say("case_holds" if result.holds else "case_differs"), "32" if result.holds else "31")
-    screen.out(f"{result.case.where}  {result.case.day}  {screen.spoken(result.case.title)}  {mark}")
-    for what, expected, found in result.differences:
-        screen.out(f"    {what}  {screen.label('expected')}{expected or '-'}   {screen.label('found')}{found or '-'}")
+    word, colour = say("case_holds" if result.holds else "case_differs"), "32" if result.holds else "31"
+    _out(f"{result.case.where}  {result.case.day}  {word}  {screen.spoken(result.case.title)}",
+         paint=lambda line: line.replace(word, screen.coloured(word, colour), 1))
+    for what, *values in result.differences:
+        expected, found = (_case_value(what, value) for value in values)
+        _out(f"{say('case.' + what)}  {screen.label('expected')}{expected}   {screen.label('found')}{found}", "    ")
+
+
+def _case_value(what: str, value: str) -> str:
+    """What a case says of a field, in the language of the screen."""
+    return say(f"case.{what}.{value}") if what in ("channel", "limit") and value in CASE_VALUES else value or "-"
+
+
+def _out(text: str, indent: str = "", paint: Callable[[str], str] = str) -> None:
+    """A text within the columns, its later lines set in."""
+    first, *rest = screen.wrapped(text, COLUMNS - len(indent) - 2)
+    screen.out(indent + paint(first))
+    for line in rest:
+        screen.out(f"{indent}  {line}")

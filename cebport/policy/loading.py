@@ -41,6 +41,8 @@ TOPICS, INSTRUMENTS, PLACES, PROFILES, WORDS = (
 )
 LIST_EDITION, TARIFF_EDITION = "positive_list.edition", "tariff.edition"
 PROFILE_TOPIC = "place.profile"
+LAW_OF = "law_of"
+"""The key of an overlay that names the day whose law is supposed to hold; no run can clear under it."""
 SCOPE_KEYS = {"place": "places", "practice": "practices", "trust": "trusts", "dialect": "dialects"}
 """Axis -> the key of a row that names what it holds for."""
 Key = tuple[str, str]
@@ -105,9 +107,12 @@ def edition_key(value: Mapping[str, Any]) -> EditionKey:
     return value["edition"], value["files"]
 
 
-def load_tables(directory: Path, overlays: Iterable[Path]) -> Loaded:
-    """Read tables, then overlays. Raises PolicyError with all mistakes of the first bad stage."""
-    loading = _Loading(directory)
+def load_tables(directory: Path, overlays: Iterable[Path], *, supposing: bool = False) -> Loaded:
+    """Read tables, then overlays. supposing: whether an overlay may name the day whose law holds.
+
+    Raises PolicyError with all mistakes of the first bad stage.
+    """
+    loading = _Loading(directory, supposing=supposing)
     loading.read_words()
     base = loading.read_rows()
     layers = [base, *(loading.read_overlay(path) for path in overlays)]
@@ -127,8 +132,9 @@ def load_tables(directory: Path, overlays: Iterable[Path]) -> Loaded:
 class _Loading:
     """The state of one load: what was read so far and what is wrong with it."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, supposing: bool) -> None:
         self.directory = directory
+        self.supposing = supposing
         self.complaints = Complaints()
         self.digest = hashlib.sha256()
         self.roots = {}
@@ -276,9 +282,14 @@ class _Loading:
         def read(table: Table) -> None:
             top = table.fields(
                 table.root,
-                ("rows",),
-                ("about", "recorded_at", "instruments", "places", "sets", "law_of", "profile"),
+                (),
+                ("rows", "about", "recorded_at", "instruments", "places", "sets", LAW_OF, "profile"),
             )
+            if LAW_OF in top and not self.supposing:
+                line, node = top[LAW_OF]
+                raise Refused("CEB-LAW-021", line, found=text(node))
+            if "rows" not in top:
+                raise Refused("CEB-LAW-013", line_of(table.root), found="rows", expected="rows")
             if "instruments" in top:
                 self._read_instruments(table, top)
             self.places = read_places(table, top, self._noting(file), self.places)

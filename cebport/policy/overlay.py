@@ -6,9 +6,9 @@ base: one with ``until`` holds for just those days, one without holds to the nex
 the same ``since`` takes the place of the row there. A row of a place nearer to the case still comes first;
 to take it away write ``inherit: true`` for that place.
 
-For a what-if the file may also say ``law_of: 2016-04-07`` (whatever the day of a parcel, the law of that day holds)
+To suppose with, the file may also say ``law_of: 2016-04-07`` (whatever the day of a parcel, the law of that day holds)
 and ``profile: NAME`` (of profiles.yaml; ``place`` = what each place has); ``rows`` may then be left out. `WhatIf.read`
-reads such a file.
+reads such a file for a what-if, `supposed` for a question; `Policy.load` refuses ``law_of``: no run can clear under it.
 """
 
 from __future__ import annotations
@@ -21,9 +21,11 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from cebport.faults import PolicyError
+from cebport.faults import PolicyError, Words
 from cebport.policy.engine import Policy, View, _Asked
+from cebport.policy.loading import LAW_OF, load_tables
 from cebport.policy.places import Found
+from cebport.policy.reader import TABLES
 from cebport.policy.schema import Row, jsonable
 
 
@@ -96,12 +98,13 @@ ALONE = frozenset({"about", "recorded_at", "law_of", "profile"})
 
 
 class WhatIf(NamedTuple):
-    """A supposed law: its policy, whose day's law holds (None = each day its own), and the profile (None = as asked,
-    "place" = what each place has on the day)."""
+    """A supposed law: its policy, whose day's law holds (None = each day its own), the profile (None = as asked,
+    "place" = what each place has on the day), and what the file says of itself."""
 
     policy: Policy
     law_of: date | None = None
     profile: str | None = None
+    about: Words | None = None
 
     @classmethod
     def read(cls, file: Path | None, overlays: Iterable[Path | str] = ()) -> WhatIf:
@@ -113,17 +116,54 @@ class WhatIf(NamedTuple):
         top = _top(file) if file is not None else {}
         if file is not None and set(top) - ALONE:
             laid.append(file)
-        policy = Policy.load(overlays=laid)
-        law_of, profile = top.get("law_of"), top.get("profile")
-        if law_of is not None and (not isinstance(law_of, date) or isinstance(law_of, datetime)):
-            raise PolicyError(note=f"{file}: law_of: {law_of!r} is no day (YYYY-MM-DD)")
+        policy = _laid(laid)
+        law_of, profile = _law_of(file, top), top.get("profile")
         there = (OF_THE_PLACE, *policy.profiles)
         if profile is not None and profile not in there:
             raise PolicyError(note=f"{file}: profile {profile!r}: there are {', '.join(there)}")
-        return cls(policy if law_of is None else LawOf.of(policy, law_of), law_of, profile)
+        return cls(policy if law_of is None else LawOf.of(policy, law_of), law_of, profile, _about(top.get("about")))
 
 
 OF_THE_PLACE = "place"
+
+
+def supposed(overlays: Iterable[Path]) -> Policy:
+    """The law that overlays suppose, for a question; the last ``law_of`` among them names the day whose law holds.
+
+    Raises PolicyError, with file, line and reason.
+    """
+    laid, day = [], None
+    for file in overlays:
+        top = _top(file)
+        day = _law_of(file, top) or day
+        if LAW_OF not in top or set(top) - ALONE:
+            laid.append(file)
+    policy = _laid(laid)
+    return policy if day is None else LawOf.of(policy, day)
+
+
+def _laid(overlays: Iterable[Path | str]) -> Policy:
+    """The tables with overlays over them, of which any may also name a day."""
+    laid = [Path(path) for path in overlays]
+    return Policy(load_tables(TABLES, laid, supposing=True)) if laid else Policy.load()
+
+
+def _law_of(file: Path | None, top: dict[str, Any]) -> date | None:
+    """The day whose law a file supposes, None where it names none."""
+    day = top.get(LAW_OF)
+    if day is None:
+        return None
+    if not isinstance(day, date) or isinstance(day, datetime):
+        raise PolicyError(note=f"{file}: law_of: {day!r} is no day (YYYY-MM-DD)")
+    return day
+
+
+def _about(said: Any) -> Words | None:
+    """What an overlay says of itself, in one language or in both."""
+    if isinstance(said, dict):
+        held = [said.get(lang) for lang in ("zh", "en")]
+        return Words(*map(str, held)) if all(held) else None
+    return Words(said, said) if isinstance(said, str) and said else None
 
 
 def _top(file: Path) -> dict[str, Any]:
