@@ -110,14 +110,18 @@ def fault_of(
 ) -> Fault:
     """A fault with the catalog's words; ``{path} {found} {expected}`` and ``values`` are filled in.
 
+    expected: a text, or words of both languages, each said in its own.
+
     Raises KeyError when the catalog has no such code: that is our own mistake, not the user's.
     """
     entry = catalog[code]
     found_text = without_identity(str(found))
     if len(found_text) > FOUND_CHARS_MAX:
         found_text = found_text[:FOUND_CHARS_MAX] + "…"
-    expected = without_identity(str(expected))
-    fill = {"path": path, "found": found_text, "expected": expected, "document": document, **values}
+    wanted = expected if isinstance(expected, Words) else Words(str(expected), str(expected))
+    wanted = Words(without_identity(wanted.zh), without_identity(wanted.en))
+    fill = {"path": path, "found": found_text, "document": document, **values}
+    zh, en = fill | {"expected": wanted.zh}, fill | {"expected": wanted.en}
     message, remedy = entry["message"], entry["remedy"]
     return Fault(
         code=code,
@@ -125,10 +129,10 @@ def fault_of(
         document=document,
         path=path,
         found=found_text,
-        expected=expected,
+        expected=wanted.zh if wanted.zh == wanted.en else f"{wanted.zh} / {wanted.en}",
         source=source or entry["source"],
-        message=Words(message["zh"].format(**fill), message["en"].format(**fill)),
-        remedy=Words(remedy["zh"].format(**fill), remedy["en"].format(**fill)),
+        message=Words(message["zh"].format(**zh), message["en"].format(**en)),
+        remedy=Words(remedy["zh"].format(**zh), remedy["en"].format(**en)),
     )
 
 

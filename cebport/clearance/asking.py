@@ -28,7 +28,7 @@ from msgspec import Struct
 
 from cebport.clearance.parts import Line
 from cebport.clearance.tax import Rates
-from cebport.faults import Catalog, Fault, fault_of, is_valid
+from cebport.faults import Catalog, Fault, Words, fault_of, is_valid
 from cebport.messages.documents import Document
 from cebport.values import ZERO, beijing_day, parse_time
 
@@ -46,15 +46,27 @@ class Form(NamedTuple):
     """How a number may be written, and how that is said."""
 
     pattern: re.Pattern[str]
-    said: str
+    said: Words
 
 
-MONEY = Form(re.compile(r"\d{1,10}(\.\d{1,5})?\Z"), 'CNY in quotes, e.g. "123.45"')
-FEN_MONEY = Form(re.compile(r"\d{1,10}(\.\d{1,2}0*)?\Z"), 'CNY to the fen in quotes, e.g. "123.45"')
-QUANTITY = Form(re.compile(r"\d{1,10}(\.\d{1,5})?\Z"), 'a quantity in quotes, e.g. "0.75"')
-RATE = Form(re.compile(r"(0(\.\d{1,10})?|1(\.0{1,10})?)\Z"), 'a fraction in quotes from 0 to 1, e.g. "0.13"')
-INSIDE_RATE = Form(re.compile(r"0(\.\d{1,10})?\Z"), 'a fraction in quotes below 1, e.g. "0.15"')
-AMOUNT = Form(re.compile(r"\d{1,6}(\.\d{1,10})?\Z"), 'CNY a unit in quotes, e.g. "0.912"')
+MONEY = Form(re.compile(r"\d{1,10}(\.\d{1,5})?\Z"),
+    Words('人民币元，加引号，例如 "123.45"',
+          'CNY in quotes, e.g. "123.45"'))
+FEN_MONEY = Form(re.compile(r"\d{1,10}(\.\d{1,2}0*)?\Z"),
+    Words('人民币元，到分，加引号，例如 "123.45"',
+          'CNY to the fen in quotes, e.g. "123.45"'))
+QUANTITY = Form(re.compile(r"\d{1,10}(\.\d{1,5})?\Z"),
+    Words('数量，加引号，例如 "0.75"',
+          'a quantity in quotes, e.g. "0.75"'))
+RATE = Form(re.compile(r"(0(\.\d{1,10})?|1(\.0{1,10})?)\Z"),
+    Words('0 到 1 的小数，加引号，例如 "0.13"',
+          'a fraction in quotes from 0 to 1, e.g. "0.13"'))
+INSIDE_RATE = Form(re.compile(r"0(\.\d{1,10})?\Z"),
+    Words('小于 1 的小数，加引号，例如 "0.15"',
+          'a fraction in quotes below 1, e.g. "0.15"'))
+AMOUNT = Form(re.compile(r"\d{1,6}(\.\d{1,10})?\Z"),
+    Words('每单位人民币元，加引号，例如 "0.912"',
+          'CNY a unit in quotes, e.g. "0.912"'))
 
 
 class Request(Struct, frozen=True, gc=False):
@@ -157,7 +169,7 @@ class _Reading:
             return value.strip()
         if isinstance(value, int | Decimal) and not isinstance(value, bool):  # a code without its quotes
             return str(value)
-        self.add("CEB-QUOTE-003", path, _shown(value), "a text in quotes")
+        self.add("CEB-QUOTE-003", path, _shown(value), Words("加引号的文本", "a text in quotes"))
         return default
 
     def number(self, data: Mapping[str, Any], name: str, path: str, form: Form, default: Decimal | None) -> Decimal:
@@ -181,7 +193,8 @@ class _Reading:
             return (), ()
         if not isinstance(held, list | tuple) or len(held) > LINES_MAX:
             found = len(held) if isinstance(held, list | tuple) else _kind(held)
-            self.add("CEB-QUOTE-003", "lines", found, f"a list of 1 to {LINES_MAX} lines")
+            self.add("CEB-QUOTE-003", "lines", found,
+                     Words(f"1 到 {LINES_MAX} 行的列表", f"a list of 1 to {LINES_MAX} lines"))
             return (), ()
         made = [self._line(one, number) for number, one in enumerate(held, 1)]
         return tuple([line for line, _ in made]), tuple([rates for _, rates in made])
@@ -194,12 +207,12 @@ class _Reading:
         self.known(one, LINE_FIELDS, at)
         gcode = self.text(one, "gcode", at + "gcode", "")
         if not gcode and one.get("gcode") is None:
-            self.add("CEB-QUOTE-002", at + "gcode", "", "8 or 10 digits")
+            self.add("CEB-QUOTE-002", at + "gcode", "", Words("8 或 10 位数字", "8 or 10 digits"))
         elif not (gcode.isascii() and _GCODE.match(gcode)):
-            self.add("CEB-QUOTE-003", at + "gcode", gcode, "8 or 10 digits")
+            self.add("CEB-QUOTE-003", at + "gcode", gcode, Words("8 或 10 位数字", "8 or 10 digits"))
         qty = self.number(one, "qty", at + "qty", QUANTITY, None)
         if not qty and one.get("qty") is not None and not any(fault.path == at + "qty" for fault in self.faults):
-            self.add("CEB-QUOTE-003", at + "qty", one["qty"], "more than 0")
+            self.add("CEB-QUOTE-003", at + "qty", one["qty"], Words("大于 0", "more than 0"))
         qtys = [self.number(one, name, at + name, QUANTITY, ZERO) if one.get(name) is not None else None
                 for name in ("qty1", "qty2")]
         unit, unit1, unit2 = (self.text(one, name, at + name, "") for name in ("unit", "unit1", "unit2"))

@@ -72,8 +72,13 @@ NOTHING = Cost()
 
 def order(cost: Cost) -> tuple[bool, Decimal]:
     """Sort key: what is known first, the cheapest first."""
-    amount = cost.tax if cost.tax is not None else cost.low
+    amount = low_end(cost)
     return amount is None, amount if amount is not None else ZERO
+
+
+def low_end(cost: Cost) -> Decimal | None:
+    """The tax, or the lower end of it; None: no figure."""
+    return cost.tax if cost.tax is not None else cost.low
 
 
 def tax_words(cost: Cost) -> Words:
@@ -160,10 +165,15 @@ def missing_of(item: Item, view: View) -> list[Words]:
     if edition is not None and not edition["complete"]:
         missing.append(said("sample_tariff", edition=edition["edition"]))
     if item.price is None:
-        missing.append(said("no_rate", currency=item.currency) if item.currency else said("no_price"))
+        missing.append(no_price(item))
     if item.freight is None:
         missing.append(said("no_freight"))
     return missing
+
+
+def no_price(item: Item) -> Words:
+    """That an item has no price in CNY, and why."""
+    return said("no_rate", currency=item.currency) if item.currency else said("no_price")
 
 
 def pieces_of(amount: Decimal, unit: str, item: Item) -> int | None:
@@ -288,7 +298,7 @@ def _missing(gcode: str, view: View, rules: set[str], made: tax.Assessment) -> l
         missing.append(said("no_litres"))
     unknown = next((reason for reason in made.reasons if reason.rule == "LAW-POSTAL-CLASS"), None)
     if unknown is not None:
-        missing.append(said("no_class", code=gcode, **{"class": _class_words(unknown.expected)}))
+        missing.append(said("no_class", code=gcode, **{"class": class_words(unknown.expected)}))
     return missing
 
 
@@ -309,7 +319,7 @@ def _steps(item: Item, view: View, law: Any, made: tax.Assessment, worked: tax.W
         rate = law["postal.bands"].get(worked.band, ZERO)
         exact = made.lines[0].dutiable * rate
         steps = [first, because(view, "postal.bands", "postal", band=worked.band, rate=percent(rate),
-                                tax=plain(fen(exact)), **{"class": _class_words(worked.goods_class)})]
+                                tax=plain(fen(exact)), **{"class": class_words(worked.goods_class)})]
     else:
         freight, insured = plain(item.freight or ZERO), plain(item.insured_fee or ZERO)
         steps = [because(view, "", "value", price=price, quantity=plain(item.quantity), freight=freight,
@@ -321,7 +331,7 @@ def _steps(item: Item, view: View, law: Any, made: tax.Assessment, worked: tax.W
     return tuple(steps)
 
 
-def _class_words(name: str) -> Words:
+def class_words(name: str) -> Words:
     """A class of postal articles in words."""
     held = table()["classes"].get(name)
     return Words(name, name) if held is None else Words(held["zh"], held["en"])

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from msgspec import Struct
 
-from cebport.faults import ERROR, Catalog, Fault, fault_of
+from cebport.faults import ERROR, Catalog, Fault, Words, fault_of
 from cebport.messages import codes
 from cebport.values import CNY, ZERO
 
@@ -34,6 +34,10 @@ WHOLE_MAX = Decimal(10) ** 10
 DUST = Decimal("1e-8")
 """What a spreadsheet's binary numbers leave behind the point is cut off here."""
 GCODE_DIGITS = (8, 10)
+A_NUMBER = Words("写成数字，例如 12.50", "write a number, e.g. 12.50")
+A_COUNT = Words("写成整数，例如 1、2、3", "write a whole number, e.g. 1, 2, 3")
+A_WEIGHT = Words("写成数字和单位，例如 900 g、0.9 kg", "write a number and a unit, e.g. 900 g, 0.9 kg")
+A_VOLUME = Words("写成数字和单位，例如 750 ml、0.75 L", "write a number and a unit, e.g. 750 ml, 0.75 L")
 NUMBERS = ("price", "freight", "insured_fee", "import_price", "rate", "sheets")
 MEASURES = {"weight": "weight_kg", "volume": "volume_l"}
 _BRACKETS = re.compile(r"[（(\[【](.*?)[）)\]】]")
@@ -76,7 +80,7 @@ class Goods(NamedTuple):
 class _Bad(Exception):
     """One cell that cannot be read."""
 
-    def __init__(self, code: str, expected: str) -> None:
+    def __init__(self, code: str, expected: str | Words) -> None:
         self.code, self.expected = code, expected
 
 
@@ -234,7 +238,7 @@ def _cell(column: str, head: str, text: str) -> Any:
         try:
             return measure(column, head, text)
         except ValueError:
-            raise _Bad("CEB-GOODS-003", "900 g, 0.9 kg" if column == "weight" else "750 ml, 0.75 L") from None
+            raise _Bad("CEB-GOODS-003", A_WEIGHT if column == "weight" else A_VOLUME) from None
     if column == "currency":
         return CNY if text.lower() in _table()["yuan"] else text
     if column == "unit":
@@ -261,19 +265,20 @@ def _number(text: str, *, above_zero: bool = False) -> Decimal:
     """A plain decimal, with commas for thousands or without."""
     text = text.replace("，", ",").strip()
     if not _NUMBER.match(text) or not any(c.isdigit() for c in text) or len(text) > DIGITS_MAX:
-        raise _Bad("CEB-GOODS-003", "12.50")
+        raise _Bad("CEB-GOODS-003", A_NUMBER)
     number = Decimal(text.replace(",", ""))
     if number.as_tuple().exponent < -8:  # type: ignore[operator]  # the pattern lets only finite numbers in
         number = number.quantize(DUST).normalize() + ZERO
     if number < ZERO or (above_zero and not number) or number >= WHOLE_MAX:
-        raise _Bad("CEB-GOODS-003", f"{'>' if above_zero else '>='} 0, < {WHOLE_MAX:,}")
+        bounds = f"{'>' if above_zero else '>='} 0, < {WHOLE_MAX:,}"
+        raise _Bad("CEB-GOODS-003", Words(f"写成数字，{bounds}", f"write a number {bounds}"))
     return number
 
 
 def _quantity(text: str) -> Decimal:
     number = _number(re.sub(r"[^\d.,+\-]+\Z", "", text), above_zero=True)
     if number != number.to_integral_value():
-        raise _Bad("CEB-GOODS-003", "1, 2, 3 …")
+        raise _Bad("CEB-GOODS-003", A_COUNT)
     return Decimal(int(number))
 
 

@@ -21,16 +21,19 @@ from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from cebport.clearance import tax
 from cebport.clearance.asking import Request, catalog, read_request, request_of
 from cebport.clearance.conclude import limit_reason
+from cebport.clearance.costing import class_words
 from cebport.clearance.draft import law_source
 from cebport.clearance.parts import Line, Reason
 from cebport.clearance.receipts import explained
 from cebport.faults import ERROR, WARNING, Fault, Words, fault_of
 from cebport.messages.documents import Document
 from cebport.policy import Policy, View
+from cebport.policy.places import named, nearest
 from cebport.policy.schema import jsonable
 from cebport.values import ZERO, fen, plain
 
@@ -149,10 +152,15 @@ def reckon(data: object, policy: Policy | None = None) -> dict[str, Any]:
 
 def quote(request: Request, policy: Policy) -> Quote | list[Fault]:
     """The tax that is asked for; faults where the question fits no law (place, day, band)."""
+    place = named(policy.places, request.place) or request.place.upper()
     try:
-        view = policy.at(request.on, request.place)
+        view = policy.at(request.on, place)
     except KeyError:
-        return [fault_of(catalog(), "CEB-QUOTE-005", path="place", found=request.place)]
+        near = nearest(policy.places, request.place)
+        hint = Words(f"；是不是 {'、'.join(near)}？", f"; did you mean {', '.join(near)}?") if near else Words("", "")
+        return [fault_of(catalog(), "CEB-QUOTE-005", path="place", found=request.place, hint_zh=hint.zh,
+                         hint_en=hint.en)]
+    request = replace(request, place=place)
     postal = view["tax.regime"] == tax.POSTAL
     if postal and (view["postal.bands"] is None or view["postal.band_of_goods"] is None):
         first = next((row.since for row in policy.history("postal.bands") if row.since is not None), "")
@@ -372,9 +380,11 @@ class _Quoting:
         self._step("dutiable_plain", 1, value=money(worked.value))
         rounding = self.view["tax.rounding"]
         rounded = worked.taxes[0].quantize(rounding["unit"], tax.ROUNDINGS[rounding["mode"]])
-        self._step("postal", 1, **{"class": f" {worked.goods_class}" if worked.goods_class else ""},
-                   value=money(worked.value), rate=plain(worked.vat), band=worked.band, exact=exact(worked.taxes[0]),
-                   rounded=money(rounded))
+        kind = class_words(worked.goods_class) if worked.goods_class else None
+        self.steps.append(Step(_each("postal", lambda lang: {
+            "class": f" {kind.at(lang)}" if kind is not None else "", "value": money(worked.value),
+            "rate": plain(worked.vat), "band": worked.band, "exact": exact(worked.taxes[0]),
+            "rounded": money(rounded)}), 1))
 
     def _tell_end(self, made: tax.Assessment) -> None:
         view = self.view

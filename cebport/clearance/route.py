@@ -36,6 +36,7 @@ NEAR = ("110", "121", "143")
 """Country codes of Hong Kong, Macao and Taiwan: their parcels have a limit of their own."""
 PIECES_MAX = 1_000_000
 NO_WORDS = Words("", "")
+ONE = Decimal(1)
 
 
 class Limits(Struct, frozen=True):
@@ -111,9 +112,28 @@ class Answer(Struct, frozen=True):
         return min((road.may for road in self.roads if road.road not in (POSTAL, GENERAL)), key=RANK.__getitem__,
                    default=NO)
 
+    @property
+    def cheapest(self) -> str | None:
+        """The cheapest road that is open; "" = none is, None = not to be said: one that may be open has no sure place.
+
+        That is one without a figure, one of which it is not clear whether it is open, or figures whose ends overlap.
+        """
+        open_roads = [road for road in self.roads if road.may != NO]
+        if not open_roads:
+            return ""
+        if any(road.may == UNCLEAR or costing.low_end(road.cost) is None for road in open_roads):
+            return None
+        first = min(open_roads, key=lambda road: costing.order(road.cost))
+        others = [costing.order(road.cost)[1] for road in open_roads if road.road != first.road]
+        return None if any(first.cost.high is not None and low < first.cost.high for low in others) else first.road
+
 
 class Basket(Struct, frozen=True):
-    """All goods of a file in one order of one buyer: what the limits do to it. ``orders``: so many at the least."""
+    """All goods of a file in one order of one buyer: what the limits do to it.
+
+    orders: so many at the least; None: it cannot come, however it is split. baskets_a_year: None where it cannot come
+    in one order.
+    """
 
     places: tuple[str, ...]
     items: int
@@ -222,9 +242,10 @@ def _list_says(listing: Listing, gcode: str, view: View) -> tuple[str, Because, 
     if row is None:
         if listing.complete:
             return NO, because(view, LIST_TOPIC, "absent", edition=edition), [], []
-        lines = view[LIST_TOPIC]["lines"]
-        return (UNCLEAR, because(view, LIST_TOPIC, "absent_sample", edition=edition, hs8=hs8), [],
-                [said("sample_list", edition=edition, lines=lines)])
+        published, loaded = view[LIST_TOPIC]["lines"], view.lines_loaded
+        sample = said("sample_list", edition=edition, lines=published, loaded=loaded) if published > loaded else (
+            said("sample_loaded", edition=edition, loaded=loaded))  # of an imported list only its rows are known
+        return UNCLEAR, because(view, LIST_TOPIC, "absent_sample", edition=edition, hs8=hs8), [], [sample]
     remark = Words(row.remark or row.remark_kind, row.remark_en or row.remark or row.remark_kind)
     name = Words(row.name, row.name_en or row.name)
     if listing.state == "excluded":
@@ -349,8 +370,13 @@ def _limits(item: Item, gcode: str, view: View, person: int | None) -> Limits | 
     many = None if orders is None else orders * int(item.quantity)
     why = []
     if single is not None:
-        why.append(because(view, single_topic, "limit_single", limit=plain(single),
-                           pieces="-" if pieces is None else pieces))
+        if pieces == 0:
+            alone = ordered(ONE)[1].action != tax.REFUSE
+            why.append(because(view, single_topic, "limit_single_alone" if alone else "limit_single_none",
+                               limit=plain(single)))
+        else:
+            why.append(because(view, single_topic, "limit_single", limit=plain(single),
+                               pieces="-" if pieces is None else pieces))
     if year is not None:
         why.append(because(view, regime.format("year"), "limit_year", limit=plain(year), orders=orders, pieces=many,
                            value=plain(value)))
@@ -397,13 +423,44 @@ def baskets(items: Sequence[Item], asked: Asked) -> list[Basket]:
         postal = view["tax.regime"] == tax.POSTAL
         single = view["postal.limit_order_cny" if postal else "tax.limit_single_cny"]
         year = view["postal.limit_year_cny" if postal else "tax.limit_year_cny"]
-        basket = Basket(group.places, len(priced), value, single, year, treated.action, treated.rule,
-                        None if single is None else max(1, int((value / single).to_integral_value(ROUND_CEILING))),
-                        None if year is None or not value else int(year / value), _over(treated, value, view))
+        orders, a_year = 1 if single is not None else None, None if year is None or not value else int(year / value)
+        if treated.action == tax.REFUSE:
+            orders, a_year = None if treated.rule == YEAR_RULE else _orders_at_least(priced, view), None
+        basket = Basket(group.places, len(priced), value, single, year, treated.action, treated.rule, orders, a_year,
+                        _over(treated, value, view))
         key = repr(replace(basket, places=()))
         held = made.get(key)
         made[key] = basket if held is None else replace(held, places=(*held.places, *group.places))
     return list(made.values())
+
+
+def _orders_at_least(items: Sequence[Item], view: View) -> int | None:
+    """The fewest orders that can hold the goods: a piece over the single limit has its own, the rest goes by value.
+
+    None: one piece may not even come alone, or no single limit holds.
+    """
+    single = view["postal.limit_order_cny" if view["tax.regime"] == tax.POSTAL else "tax.limit_single_cny"]
+    if single is None:
+        return None
+    alone, rest = 0, []
+    for item in items:
+        gcode = costing.whole_code(item, view)[0]
+        line = costing.line_of(item, gcode, view, ONE, item.price)
+        value = tax.limit_value([line], ZERO, ZERO, view)
+        if value <= single:
+            rest.append(item)
+            continue
+        if tax.treatment([line], value, 0, view).action == tax.REFUSE:
+            return None
+        alone += int(item.quantity)
+    if not rest:
+        return max(1, alone)
+    lines = [costing.line_of(item, costing.whole_code(item, view)[0], view, item.quantity, item.price, gnum)
+             for gnum, item in enumerate(rest, 1)]
+    freight, insured = (sum((getattr(item, name) or ZERO for item in rest), ZERO)
+                        for name in ("freight", "insured_fee"))
+    value = tax.limit_value(lines, freight, insured, view)
+    return alone + max(1, int((value / single).to_integral_value(ROUND_CEILING)))
 
 
 # ── places and coming days ──────────────────────────────────────────────────────────────────────────
@@ -455,7 +512,7 @@ def _cells(road: Road) -> dict[str, _Cell]:
     if limits is not None:
         numbers = {name: "-" if number is None else str(number) for name, number in (
             ("single", limits.single), ("year", limits.year), ("pieces", limits.pieces_an_order))}
-        told = said("limits", **numbers)
+        told = said("limits_alone" if limits.pieces_an_order == 0 else "limits", **numbers)
     words = table()["may"]
     return {
         "may": _Cell(Words(words[road.may]["zh"], words[road.may]["en"])),

@@ -405,6 +405,12 @@ class View(Fixed):
             resolved.listings[gcode, mode] = known
         return known
 
+    @property
+    def lines_loaded(self) -> int:
+        """How many lines of the positive list of the day are loaded."""
+        edition = self._resolved.edition
+        return 0 if edition is None else len(self.policy._loaded.lists[edition_key(edition)])
+
     def _listing(self, gcode: str, mode: str) -> Listing:
         resolved = self._resolved
         if not self["positive_list.required"] or resolved.edition is None:

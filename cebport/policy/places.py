@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import date
+from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 from cebport.faults import Words
@@ -104,6 +105,20 @@ class Places:
         if name in self.by_id:
             return (name,)
         return self.sets.get(name)
+
+
+def named(places: Mapping[str, Place], asked: str) -> str | None:
+    """The id of the place that an id or a name in either language means; None = no place is called so."""
+    if asked in places:
+        return asked
+    wanted = asked.strip().casefold()
+    return next((place.id for place in places.values()
+                 if wanted in (place.id.casefold(), place.zh, place.en.casefold())), None)
+
+
+def nearest(places: Mapping[str, Place], asked: str) -> list[str]:
+    """Ids and names that are written nearly like what was asked for."""
+    return get_close_matches(asked, [name for place in places.values() for name in (place.id, place.zh, place.en)], n=3)
 
 
 IN_THE_TABLES = Words("规则表中已有", "the tables have it")
