@@ -60,7 +60,7 @@ class Doors(click.Group):
         formatter.write(f"{say('usage')}cebport {usage}\n\n{say('about')}\n\n{say('commands')}\n")
         for name in HOMES:
             first = screen.spoken(words.COMMANDS[name]).split("\n\n")[0]
-            formatter.write(f"  {name:<10}{first}\n")
+            formatter.write(frame.hung(f"  {name:<10}{first}", " " * 12))
         formatter.write(f"\n{say('more')}\n")
 
 

@@ -58,7 +58,7 @@ class Command(click.Command):
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Usage, what it does, options."""
         pieces = " ".join(self.collect_usage_pieces(ctx))
-        formatter.write(f"{say('usage')}{ctx.command_path} {pieces}\n")
+        formatter.write(hung(f"{say('usage')}{ctx.command_path} {pieces}", "  "))
         _write_about(self, formatter)
         _write_options(self, ctx, formatter)
 
@@ -93,13 +93,13 @@ class Group(click.Group):
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Usage, what it is about, its commands."""
         pieces = " ".join(self.collect_usage_pieces(ctx))
-        formatter.write(f"{say('usage')}{ctx.command_path} {pieces}\n")
+        formatter.write(hung(f"{say('usage')}{ctx.command_path} {pieces}", "  "))
         _write_about(self, formatter)
         formatter.write(f"\n{say('commands')}\n")
         wide = max(map(len, self.commands)) + 2
         for name, made in self.commands.items():
             first = screen.spoken(words.command_words(key_of(made))).split("\n\n")[0]
-            formatter.write(f"  {name:<{wide}}{first}\n")
+            formatter.write(hung(f"  {name:<{wide}}{first}", " " * (wide + 2)))
         _write_options(self, ctx, formatter)
         formatter.write("\n" + say("more_of", command=ctx.command_path) + "\n")
 
@@ -148,6 +148,14 @@ def _show_help(ctx: click.Context, param: click.Parameter, value: bool) -> None:
 def _block(text: str, indent: str) -> str:
     lines = screen.wrapped(text, screen.HELP_COLUMNS - len(indent))
     return "".join(f"{indent}{line}\n" for line in lines)
+
+
+def hung(text: str, indent: str) -> str:
+    """A text as lines of a help page, all but the first set in."""
+    start = text[: len(text) - len(text.lstrip())]
+    first = screen.wrapped(text.lstrip(), screen.HELP_COLUMNS - len(start))[0]
+    rest = text[len(start) + len(first):].strip()
+    return f"{start}{first}\n" + (_block(rest, indent) if rest else "")
 
 
 # ── options and arguments ───────────────────────────────────────────────────────────────────────────

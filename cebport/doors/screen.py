@@ -19,7 +19,7 @@ from cebport.doors import words
 from cebport.faults import ERROR, WARNING, Fault, Words
 
 LANGUAGES = ("zh", "en")
-HELP_COLUMNS = 96
+HELP_COLUMNS = 80
 _COLOURS = {ERROR: "31", WARNING: "33"}
 _language = "en"
 
@@ -156,8 +156,8 @@ def _pieces(text: str) -> Iterator[str]:
     piece = ""
     for char in text:
         wide = unicodedata.east_asian_width(char) in "WF"
-        closing = char in "，。；：、！？）」』》”’"
-        opened = piece and piece[-1] in "（「『《“‘"
+        closing = char in "，。；：、！？）〕】」』》”’"
+        opened = piece and piece[-1] in "（〔【「『《“‘"
         ended = piece and (piece[-1] == " " or unicodedata.east_asian_width(piece[-1]) in "WF")
         if piece and not closing and not opened and (wide or ended):
             yield piece
