@@ -317,7 +317,8 @@ def test_diff_takes_the_law_of_another_day(call, tmp_path):
     assert code == 0 and "composite tax" in out and "postal tax" in out and "until 2016-04-07" in out
 
 
-@pytest.mark.parametrize("command", [["policy", "at"], ["policy", "history", "tax"], ["policy", "can", "--mode", "1210"]])
+@pytest.mark.parametrize("command", [
+    ["policy", "at"], ["policy", "history", "tax"], ["policy", "can", "--mode", "1210"]])
 def test_the_law_of_another_day_is_refused_where_every_day_has_its_own(call, tmp_path, command):
     then = tmp_path / "then.yaml"
     then.write_text("law_of: 2016-04-07\n", encoding="utf-8")

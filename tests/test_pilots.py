@@ -106,6 +106,23 @@ def test_what_differs_in_law(found):
     assert not pilots.Contrast("pilot.platform", ()).decides and pilots.Contrast("mode.1210", ()).decides
 
 
+def test_places_stand_together_only_where_their_rows_rest_on_the_same(found):
+    for contrast in found.law:
+        for _, places, _ in contrast.values:
+            rows = [pilot.view.row(contrast.topic) for pilot in found.pilots if pilot.place in places]
+            assert len({row and (row.instrument, row.confidence) for row in rows}) == 1
+        assert len({repr(value) for value, _, _ in contrast.by_value()}) == len(contrast.by_value())
+
+
+def test_the_shorter_list_is_said_first_and_one_parcel_is_one(found):
+    fork = pilots.Fork(1, CHOSEN[:2], (), (), "1", "")
+    assert door.fork_said(found, fork, lambda places: door.all_named(found, places)).en == (
+        "1 parcel: pass at Fuzhou; stop at Shanghai, Ningbo")
+    fork = fork._replace(parcels=12, stopped=CHOSEN[:1])
+    assert door.fork_said(found, fork, lambda places: door.all_named(found, places)).en.startswith(
+        "12 parcels: stop at Shanghai; pass at")
+
+
 def test_on_a_day_on_which_all_are_alike_none_depends_on_the_place():
     """Since 2019 practice and modes are the nation's."""
     alike = pilots.compare(30, date(2024, 11, 11), seed=3, faults=0.3, cities=[cities()[name] for name in CHOSEN])
@@ -165,7 +182,8 @@ def test_the_terminal(found, capsys, language):
     out = capsys.readouterr().out
     screen.choose_language("en")
     assert max(map(screen.width, out.splitlines())) <= 80
-    for said in ("LAW-MODE", "mode.1210", *(pilot.name.at(language) for pilot in found.pilots)):
+    columns = {"zh": "放行票数/申报票数", "en": "released/declared"}[language]
+    for said in ("LAW-MODE", "mode.1210", columns, *(pilot.name.at(language) for pilot in found.pilots)):
         assert said in out
 
 

@@ -16,6 +16,7 @@ sys.path.insert(0, str(REPO))
 
 from cebport.doors import rows  # noqa: E402
 from cebport.policy import Policy  # noqa: E402
+from cebport.reports import wording  # noqa: E402
 from tools import gen_policy  # noqa: E402
 
 
@@ -70,7 +71,9 @@ def test_the_picture_is_drawn_from_the_tables(pages):
     for topic in ("tax.limit_single_cny", "tax.limit_year_cny"):
         assert all(f"{row.value:,}" in said for row in policy.history(topic))
     for topic in ("vat.standard", "vat.reduced"):
-        assert all(rows.percent(row.value) in said for row in policy.history(topic))
+        assert all(wording.percent(row.value) in said for row in policy.history(topic))
+    assert "D 档 band D" in said and "25 %" in said, "also what ended, and what held for half a year"
+    assert any("86 cities" in one and "88 in all" in one for one in said if one)
     (track,) = gen_policy.panels(policy)[-1].tracks
     counts = [count for _, count in track.points]
     assert counts == sorted(counts) and counts[0] > 0, "cities only ever became more"

@@ -78,6 +78,28 @@ def test_what_moves_is_told_as_lines_as_files_and_as_a_short_table(
         assert code == 0 and all(word in out for word in words)
 
 
+def test_the_law_supposed_is_told_in_words(call: Any, asked: list[object], tmp_path: Path) -> None:
+    (tmp_path / "then.yaml").write_text("about: {zh: 旧制, en: the old way}\nlaw_of: 2016-04-07\n", encoding="utf-8")
+    told = {"en": ("composite tax → postal tax", "more: in the report"), "zh": ("跨境电商综合税 → 行邮税", "另有")}
+    for lang, words in told.items():
+        code, out, _ = call("whatif", *asked, "--overlay", tmp_path / "then.yaml", "--report", tmp_path / lang,
+                            "--lang", lang)
+        assert code == 0 and all(word in out for word in words)
+        assert not any(word in out for word in ("True", "None", "{'"))
+        page = (tmp_path / lang / REPORT).read_text(encoding="utf-8")
+        assert "the old way" in page and "旧制" in page and "是 yes" not in page and "三单比对 / " not in page
+
+
+def test_places_add_up_with_those_that_no_inventory_gives(call: Any, asked: list[object], tmp_path: Path) -> None:
+    (tmp_path / "empty.yaml").write_text(EMPTY, encoding="utf-8")
+    rows = lines(call("whatif", *asked, "--overlay", tmp_path / "empty.yaml", "--json")[1])[:-1]
+    for metric in ("parcels", "waiting"):
+        held = [row for row in rows if row.get("metric") == metric]
+        (total,) = [row["a"] for row in held if row["dimension"] == "all"]
+        for dimension in ("place", "mode", "day"):
+            assert sum(row["a"] for row in held if row["dimension"] == dimension) == total
+
+
 def test_days_settings_and_profile_are_taken(call: Any, asked: list[object], tmp_path: Path, traffic: Traffic) -> None:
     (tmp_path / "empty.yaml").write_text(EMPTY, encoding="utf-8")
     overlay = ("--overlay", tmp_path / "empty.yaml")

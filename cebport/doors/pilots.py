@@ -81,6 +81,7 @@ def show(found: Compared) -> None:
     lines = [(screen.spoken(pilot.name), rows.word(pilot.view.profile), *(share(pilot, mode) for mode in modes),
               *pilot.states.values(), f"{pilot.tax:,.2f}") for pilot in found.pilots]
     screen.table(head, lines, right=range(2, len(head)))
+    rows.lines(say("pilots_columns", modes=screen.listed(modes)), "")
     screen.out()
     show_forks(found)
     law = [contrast for contrast in found.law if contrast.decides]
@@ -107,9 +108,7 @@ def show_forks(found: Compared) -> None:
     if not found.forks:
         rows.lines(say("pilots_same"))
     for fork in found.forks[:FORKS_SHOWN]:
-        passing = [pilot.place for pilot in found.pilots if pilot.place not in fork.stopped]
-        rows.lines(say("pilots_fork", count=fork.parcels, stopped=named(found, fork.stopped),
-                       passing=named(found, passing)), "")
+        rows.lines(screen.spoken(fork_said(found, fork, partial(others, found))), "")
         for rule in fork.rules:
             rows.lines(f"{rule}{say('dot')}{screen.spoken(plainly(found, rule))}")
         for topic in fork.topics:
@@ -123,12 +122,14 @@ def show_forks(found: Compared) -> None:
 def show_contrast(found: Compared, contrast: Contrast) -> None:
     """A topic that differs: each value, where, and by which text."""
     screen.out(screen.coloured(contrast.topic, "1"))
-    for value, places, row in contrast.values:
+    for value, places, row in fewest_first(contrast.values):
         topic = rows.topic_of(found.policy, contrast.topic)
         said = value_said(value, topic, row)
         basis = "" if row is None else f"（{rows.text_of(found.policy, row)}）" if screen.language() == "zh" else (
             f" ({rows.text_of(found.policy, row)})")
-        rows.lines(f"{said}{basis}{say('dot')}{named(found, places)}")
+        last = len(contrast.values) > 1 and places == fewest_first(contrast.values)[-1][1]
+        names = (others if last else all_named)(found, places)
+        rows.lines(f"{said}{basis}{say('dot')}{screen.spoken(names)}")
 
 
 def value_said(value: Any, topic: Topic | None, row: Row | None) -> str:
@@ -139,16 +140,24 @@ def value_said(value: Any, topic: Topic | None, row: Row | None) -> str:
 def said_of(found: Compared, contrast: Contrast) -> str:
     """A differing topic in one line: each value with its places."""
     topic = rows.topic_of(found.policy, contrast.topic)
-    parts = [f"{value_said(value, topic, row)} ({named(found, places)})" for value, places, row in contrast.values]
-    return f"{contrast.topic} = " + "; ".join(parts)
+    opened, closed, between = ("（", "）", "；") if screen.language() == "zh" else (" (", ")", "; ")
+    *few, most = fewest_first(contrast.by_value())
+    parts = [f"{value_said(value, topic, row)}{opened}{screen.spoken(names(found, places))}{closed}"
+             for names, (value, places, row) in [*((all_named, held) for held in few), (others, most)]]
+    return f"{contrast.topic} = " + between.join(parts)
 
 
-def named(found: Compared, places: Sequence[str]) -> str:
-    """Places by name; where most are meant, and others come in the same sentence, how many."""
+def fewest_first(values: Iterable[tuple[Any, tuple[str, ...], Row | None]]) -> list[
+        tuple[Any, tuple[str, ...], Row | None]]:
+    """Values, those of few places first: the last are "the other" ones."""
+    return sorted(values, key=lambda held: len(held[1]))
+
+
+def others(found: Compared, places: Sequence[str]) -> Words:
+    """Places that are told behind all the rest: by name, or how many they are."""
     if len(places) > HERE_MOST and len(places) < len(found.pilots):
-        return say("pilots_all", count=len(places))
-    held = {pilot.place: pilot.name for pilot in found.pilots}
-    return screen.listed(screen.spoken(held[place]) for place in places)
+        return told("pilots_all", count=len(places))
+    return all_named(found, places)
 
 
 def plainly(found: Compared, rule: str) -> Words:
@@ -192,7 +201,7 @@ def summary_answer(found: Compared) -> dict[str, Any]:
                    "topics": list(fork.topics)} for fork in found.forks],
         "law": [{**rows.topic_answer(found.policy, contrast.topic), "decides": contrast.decides,
                  "values": [{"value": jsonable(value), "places": list(places)}
-                            for value, places, _ in contrast.values]} for contrast in found.law],
+                            for value, places, _ in contrast.by_value()]} for contrast in found.law],
     }
 
 
@@ -272,16 +281,18 @@ def forks_list(found: Compared) -> Html:
     for fork in found.forks:
         why = [page.joined([page.element("code", rule), " ", plainly(found, rule)]) for rule in fork.rules]
         example = page.joined([told("pilots_example"), " ", page.element("code", fork.example), f" {fork.goods}"])
-        made.append(page.note(page.element("strong", fork_said(found, fork)),
+        made.append(page.note(page.element("strong", fork_said(found, fork, partial(all_named, found))),
                               page.bullets([*why, *law_said(found, fork), example])))
     return page.joined(made)
 
 
-def fork_said(found: Compared, fork: Fork) -> Words:
-    """How many, where they stop and where they pass."""
+def fork_said(found: Compared, fork: Fork, names: Callable[[Sequence[str]], Words]) -> Words:
+    """How many, where they stop and where they pass, the shorter list first, so that "the other" ones are clear."""
     passing = [pilot.place for pilot in found.pilots if pilot.place not in fork.stopped]
-    return told("pilots_fork", count=f"{fork.parcels:,}", stopped=all_named(found, fork.stopped),
-                passing=all_named(found, passing))
+    count = told("pilots_parcel" if fork.parcels == 1 else "pilots_parcels", count=f"{fork.parcels:,}")
+    if len(fork.stopped) <= len(passing):
+        return told("pilots_fork", count=count, stopped=all_named(found, fork.stopped), passing=names(passing))
+    return told("pilots_fork_passing", count=count, passing=all_named(found, passing), stopped=names(fork.stopped))
 
 
 def law_said(found: Compared, fork: Fork) -> Iterable[Words]:

@@ -7,20 +7,19 @@ language of the screen where `terms` has it, and else as it is written.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal
 from typing import Any
 
-from cebport.doors import screen, terms
+from cebport.doors import screen
 from cebport.doors.screen import say
 from cebport.faults import Words
 from cebport.policy import Instrument, Policy, Row, Topic, View
 from cebport.policy.places import NATION
 from cebport.policy.schema import jsonable
+from cebport.reports import terms, wording
 
 COLUMNS = 80
 NAME_COLUMNS = 34
 """So wide is the name of a topic in front of its value; a longer one has the line to itself."""
-PERCENT_PLACES = 4
 
 
 # ── values ──────────────────────────────────────────────────────────────────────────────────────────
@@ -28,15 +27,16 @@ PERCENT_PLACES = 4
 
 def value_lines(value: Any, topic: Topic | None, columns: int) -> list[str]:
     """A value with its unit as lines of at most so many columns; a record has one line a field."""
-    family = family_of(topic.name) if topic is not None else ""
+    name = topic.name if topic is not None else ""
     if isinstance(value, Mapping) and value.keys() != {"zh", "en"}:
         lines: list[str] = []
-        kinds = field_kinds(topic)
-        for key, held in in_language(value):
-            text = screen.labelled(word(key, family)) + plain_value(held, kinds.get(key, kinds.get("*", "")), family)
+        kinds = wording.field_kinds(topic)
+        for key, held in wording.in_language(value, screen.language()):
+            kind = kinds.get(key, kinds.get("*", ""))
+            text = screen.labelled(word(key, name)) + wording.field(key, held, kind, name, screen.language())
             lines += hung(text, columns)
-        return lines or [say("law_none")]
-    text = plain_value(value, topic.type if topic is not None else "", family)
+        return lines or [screen.spoken(wording.NONE)]
+    text = plain_value(value, topic.type if topic is not None else "", name)
     unit = unit_of(topic) if value is not None else ""
     return screen.wrapped(f"{text} {unit}".rstrip(), columns)
 
@@ -50,74 +50,19 @@ def hung(text: str, columns: int, indent: str = "  ") -> list[str]:
     return [first, *rest]
 
 
-def plain_value(value: Any, kind: str = "", family: str = "") -> str:
-    """A value in one line. kind: the type that the topic declares, "" = seen from the value. family: of the topic."""
-    if value is None:
-        return say("law_null")
-    if isinstance(value, bool):
-        return say("yes" if value else "no")
-    if isinstance(value, Decimal):
-        return _decimal(value, kind)
-    if isinstance(value, int):
-        return f"{value:,}" if value > 9999 else str(value)
-    if isinstance(value, Mapping) and value.keys() == {"zh", "en"}:
-        return screen.spoken(Words(value["zh"], value["en"]))
-    if isinstance(value, Mapping):
-        told = [f"{word(key, family)} {plain_value(held, '', family)}" for key, held in in_language(value)]
-        return "; ".join(told) or say("law_none")
-    if isinstance(value, tuple | list | frozenset):
-        held = sorted(value) if isinstance(value, frozenset) else value
-        inner = kind.removeprefix("list of (").removesuffix(")") if kind.startswith("list of (") else ""
-        return screen.listed(plain_value(item, inner, family) for item in held) or say("law_none")
-    return word(str(value), family) or '""'
+def plain_value(value: Any, kind: str = "", topic: str = "") -> str:
+    """A value in one line. kind: the type that the topic declares, "" = seen from the value. topic: its name."""
+    return wording.plain(value, kind, topic, screen.language())
 
 
-def in_language(value: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """The fields of a record, but for what it says in the other language (zh, ..._en)."""
-    other = "zh" if screen.language() == "en" else "en"
-    return [(key, held) for key, held in value.items() if key != other and not key.endswith("_" + other)]
-
-
-def _decimal(value: Decimal, kind: str) -> str:
-    """Money with commas; a share as the tables write it and in percent, as people say it."""
-    if "rate" in kind.split() and not kind.startswith("{"):
-        return f"{percent(value)} ({value})"
-    return f"{value:,}" if value >= 1000 else str(value)
-
-
-def percent(share: Decimal) -> str:
-    """A share as percent: 0.055 -> 5.5 %."""
-    text = format((share * 100).normalize(), "f")
-    return f"{text} %"
-
-
-def field_kinds(topic: Topic | None) -> dict[str, str]:
-    """The types of a record's fields by name, of a map's values by "*", read from how the topic names its type."""
-    if topic is None:
-        return {}
-    if topic.type.startswith("map to "):
-        return {"*": topic.type.removeprefix("map to ")}
-    if not topic.type.startswith("{"):
-        return {}
-    kinds = {}
-    for part in topic.type.strip("{}").split(", "):
-        name, _, kind = part.partition(": ")
-        kinds[name.rstrip("?")] = kind
-    return kinds
-
-
-def word(token: str, family: str = "") -> str:
-    """A word of the tables in the language of the screen, as its family of topics means it; else as it is."""
-    pair = terms.TERMS.get(f"{family}.{token}") or terms.TERMS.get(token)
-    return token if pair is None else screen.spoken(pair)
+def word(token: str, topic: str = "") -> str:
+    """A word of the tables in the language of the screen, as its topic or family means it; else as it is."""
+    return wording.word(token, topic, screen.language())
 
 
 def unit_of(topic: Topic | None) -> str:
     """The unit of a topic in the language of the screen; a share needs none, its percent sign says it."""
-    if topic is None or not topic.unit or topic.unit.startswith("share"):
-        return ""
-    pair = terms.UNITS.get(topic.unit)
-    return topic.unit if pair is None or screen.language() == "en" else pair
+    return wording.unit_of(topic, screen.language())
 
 
 # ── a row ───────────────────────────────────────────────────────────────────────────────────────────
@@ -237,12 +182,7 @@ def heading_line(said: str) -> None:
 
 def topic_of(policy: Policy, name: str) -> Topic | None:
     """A declared topic, or one of a family of names that match a pattern."""
-    held = policy.topics.get(name)
-    if held is not None:
-        return held
-    stem = name.rpartition(".")[0]
-    return next((topic._replace(name=name) for topic in policy.topics.values()
-                 if topic.name.rpartition(".")[0] == stem and topic.axis != "place"), None)
+    return wording.topic_of(policy, name)
 
 
 def family_of(name: str) -> str:

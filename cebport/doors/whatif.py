@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cebport.doors import frame, screen, studies
+from cebport.doors import frame, rows, screen, studies
 from cebport.doors.frame import DONE, NO, option
 from cebport.doors.screen import say
-from cebport.faults import SettingsError
+from cebport.faults import SettingsError, Words
 
 if TYPE_CHECKING:
     from cebport.server.replay.laws import Plan
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 ENGINES = ("local", "ray")
 NEEDED = {"local": ("pyarrow", "duckdb", "matplotlib"), "ray": ("pyarrow", "duckdb", "matplotlib", "ray")}
 EXTRAS = {"ray": "ray"}
-NOT_REPRODUCED_SHOWN = 10
+NOT_REPRODUCED_SHOWN, TOPICS_SHOWN = 10, 20
 
 
 @frame.command("whatif")
@@ -59,6 +59,9 @@ def whatif_command(overlay: Path | None, study: Path | None, report: Path | None
         folder = report if report is not None else Path(place)
         answer = _replayed(plan, folder, engine, workers, quiet=as_json)
         if answer is None:
+            if as_json:
+                screen.emit(dict.fromkeys(("decisions", "same", "different", "reproduced", "not_reproduced", "parcels",
+                                           "changed", "assumed"), 0))
             screen.note(say("whatif_empty"))
             return NO
         page = _reported(folder) if report is not None else None
@@ -166,16 +169,35 @@ def last_line(answer: Answer, page: Path | None) -> dict[str, Any]:
 def _emit(answer: Answer, page: Path | None) -> None:
     for one in answer.summary["not_reproduced"]:
         screen.emit({"not_reproduced": one})
-    for link, rows in answer.summary["links"].items():
-        for row in rows:
-            screen.emit({"link": link, **row})
+    for link, figures in answer.summary["links"].items():
+        for figure in figures:
+            screen.emit({"link": link, **figure})
     screen.emit(last_line(answer, page))
+
+
+def _show_law(topics: list[dict[str, Any]]) -> None:
+    """What the law supposed says otherwise, in the words of ``policy diff``."""
+    from cebport.policy import Policy
+    from cebport.reports import wording
+    from cebport.reports.whatif import FIRST_TOPICS
+
+    def order(told: dict[str, Any]) -> int:
+        return next((at for at, name in enumerate(FIRST_TOPICS) if told["topic"].startswith(name)), len(FIRST_TOPICS))
+
+    policy, topics = Policy.load(), sorted(topics, key=order)
+    for told in topics[:TOPICS_SHOWN]:
+        topic = wording.topic_of(policy, told["topic"])
+        name = screen.spoken(Words(topic.zh, topic.en)) if topic is not None else ""
+        screen.out(f"{screen.coloured(told['topic'], '1')}  {name}".rstrip())
+        a, b = wording.sides(told["a"], told["b"], topic)
+        rows.lines(f"{screen.spoken(a)} → {screen.spoken(b)}")
+    if len(topics) > TOPICS_SHOWN:
+        screen.out(say("whatif_more", count=len(topics) - TOPICS_SHOWN))
 
 
 def _show(answer: Answer, folder: Path, page: Path | None) -> None:
     meta, counts = answer.summary["meta"], answer.counts
-    for topic in meta["topics"][:NOT_REPRODUCED_SHOWN]:
-        screen.out(f"  {topic['topic']}  {topic['a']} -> {topic['b']}")
+    _show_law(meta["topics"])
     studies.show_short(folder)
     screen.out()
     screen.out(say("whatif_decisions", since=meta["since"], until=meta["until"], decisions=counts["decisions"],

@@ -53,20 +53,21 @@ class Line(NamedTuple):
     points: tuple[tuple[date, Number | None], ...]
 
 
-def shown(value: Number | None, unit: str = "") -> str:
-    """A number as people write it: 12,345 or 0.70."""
+def shown(value: Number | None, unit: str = "", *, fen: bool = False) -> str:
+    """A number as people write it: 12,345 or 0.70; fen: money, always with two digits behind the point."""
     if value is None:
         return "–"
-    whole = value == int(value)
+    whole = not fen and value == int(value)
     return (f"{int(value):,}" if whole else f"{value:,.2f}") + unit
 
 
-def bars(title: Words, labels: Sequence[Words | str], series: Sequence[Series], *, unit: str = "") -> Words:
-    """Bars lying side by side, a group a label, each with its number at the end."""
+def bars(title: Words, labels: Sequence[Words | str], series: Sequence[Series], *, unit: str = "",
+         fen: bool = False) -> Words:
+    """Bars lying side by side, a group a label, each with its number at the end; fen: they are money."""
     high = max((float(value) for row in series for value in row.values if value is not None), default=0) or 1.0
     low = min((float(value) for row in series for value in row.values if value is not None), default=0)
     count, thick = len(series), 0.78 / max(1, len(series))
-    longest = max((len(shown(value, unit)) for row in series for value in row.values), default=1)
+    longest = max((len(shown(value, unit, fen=fen)) for row in series for value in row.values), default=1)
     left = _room(labels)
     free = max(0.3, 0.96 - longest * FIGURE_INCHES / (WIDTH_INCHES - left - 0.25))
     height = 0.55 + 0.3 * (count > 1) + len(labels) * (0.16 + 0.22 * count)
@@ -77,7 +78,8 @@ def bars(title: Words, labels: Sequence[Words | str], series: Sequence[Series], 
                 y = place + (at - (count - 1) / 2) * thick
                 width = 0.0 if value is None else float(value)
                 axes.barh(y, width, thick * 0.88, color=COLOURS[at])
-                axes.text(max(width, 0) + high * 0.015, y, shown(value, unit), va="center", fontsize=SMALL, color=INK)
+                axes.text(max(width, 0) + high * 0.015, y, shown(value, unit, fen=fen), va="center", fontsize=SMALL,
+                          color=INK)
         axes.set_yticks(range(len(labels)), [short(label, lang) for label in labels])
         axes.set_ylim(len(labels) - 0.4, -0.6)
         axes.set_xlim(min(low, 0), high / free)

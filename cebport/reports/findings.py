@@ -14,6 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from cebport.clearance import costing
 from cebport.faults import Words
 from cebport.messages import codes
 from cebport.reports.tables import Questions
@@ -57,6 +58,8 @@ class Pair(NamedTuple):
         return self.b - self.a
 
 
+NO_INVENTORY = Words("尚无清单", "no inventory yet")
+"""A place, mode or day of parcels that no inventory gives them."""
 NOTHING = Pair(Decimal(0), Decimal(0), 0)
 
 
@@ -150,19 +153,29 @@ class Findings:
     def key_words(self, dimension: str, key: str, *, short: bool = False) -> Words:
         """A key of a dimension as people say it; short: a reason without its name."""
         if dimension == "place":
-            return spoken(self.summary["places"], key) if key else Words("未定", "not known yet")
+            return spoken(self.summary["places"], key) if key else NO_INVENTORY
         if dimension == "reason":
             return _begun(spoken(self.summary["rules"], key)) if short else self.rule_words(key)
-        if dimension == "mode" and (found := codes.rows("tradeMode").get(key)):
-            return Words(f"{key} {found[-1].zh}", f"{key} {found[-1].en}")
+        if dimension == "mode" and (named := mode_name(key)) is not None:
+            return Words(f"{key} {named.zh}", f"{key} {named.en}")
+        if not key and dimension in ("mode", "day"):
+            return NO_INVENTORY
         return Words(key, key) if key else Words("未定", "not known yet")
 
     def rule_words(self, rule: str) -> Words:
         """What a rule says, its name behind; without a rule only the tax or the limit moved."""
         if not rule:
             return Words("无退单原因", "no reason of refusal")
-        words = spoken(self.summary["rules"], rule)
+        words = _begun(spoken(self.summary["rules"], rule))
         return words if words.zh == rule else Words(f"{words.zh}（{rule}）", f"{words.en} ({rule})")
+
+
+def mode_name(mode: str) -> Words | None:
+    """A mode as the answers about roads call it; one that is none of them as its code list does."""
+    if (road := costing.table()["roads"].get(mode)) is not None:
+        return Words(road["zh"], road["en"])
+    found = codes.rows("tradeMode").get(mode)
+    return Words(found[-1].zh, found[-1].en) if found else None
 
 
 def spoken(table: Mapping[str, Mapping[str, str]], key: str) -> Words:

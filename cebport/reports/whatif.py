@@ -18,8 +18,7 @@ from typing import Any, NamedTuple
 
 from cebport.faults import Words
 from cebport.policy import Policy
-from cebport.policy.schema import Topic
-from cebport.reports import charts, findings, page
+from cebport.reports import charts, findings, page, wording
 from cebport.reports.findings import LINKS, STATES, UNITS, Findings, Move, Pair, Parcel
 from cebport.reports.page import Html, element
 from cebport.reports.tables import Questions, questions, write_csv
@@ -37,6 +36,7 @@ TODAY, SUPPOSED = Words("现行", "today"), Words("假设", "supposed")
 STATE_COLOURS = ("#3a8f5d", "#b3261e", "#8795a3", "#d9822b", "#7a5195")
 OUTCOMES = ("released", "refused", "waiting", "cancelled", "returned")
 TAXES = ("duty", "vat", "consumption")
+CNY = "cny"
 SHORT = ("parcels", "released", "refused", "waiting", "full_tax", "buyers_at_limit", *TAXES, "tax", "clearance_hours")
 """Columns of the short table in the terminal."""
 SPLIT = (
@@ -73,15 +73,29 @@ def short_table(folder: Path) -> list[tuple[Words, str, str, str]]:
     for column in found.summary["columns"]:
         pair = found.figure(column["name"])
         if column["name"] in SHORT and (column["filled"] and (pair.a or pair.b or column["name"] in OUTCOMES[:3])):
-            rows.append((_named(column), charts.shown(pair.a), charts.shown(pair.b), signed(pair.difference)))
+            rows.append((_named(column), *_told(pair, column["unit"])))
     rows.append((Words("其中依靠假定的票数", "parcels that rest on an assumption"), "–",
                  f"{found.counts['assumed']:,}", "–"))
     return rows
 
 
-def signed(value: Decimal) -> str:
+def signed(value: Decimal, unit: str = "") -> str:
     """A difference with its sign; none is 0."""
-    return "0" if not value else ("+" if value > 0 else "−") + charts.shown(abs(value))
+    return "0" if not value else ("+" if value > 0 else "−") + amount(abs(value), unit)
+
+
+def _told(pair: Pair, unit: str) -> tuple[str, str, str]:
+    """A figure in both worlds, and the difference."""
+    return amount(pair.a, unit), amount(pair.b, unit), signed(pair.difference, unit)
+
+
+def amount(value: Decimal | None, unit: str) -> str:
+    """A figure as people write it; money to the fen."""
+    return charts.shown(value, fen=unit == CNY)
+
+
+def _unit(found: Findings, metric: str) -> str:
+    return next((str(column["unit"]) for column in found.summary["columns"] if column["name"] == metric), "")
 
 
 # ── tables to take away ─────────────────────────────────────────────────────────────────────────────
@@ -120,7 +134,7 @@ def _seen(study: Study) -> Html:
     """Whether what a study says is so in these parcels."""
     marks = {True: page.tag(Words("是", "yes"), "good"), False: page.tag(Words("否", "no"), "bad")}
     rows: list[list[page.Part]] = [
-        [words, marks[so], charts.shown(pair.a), charts.shown(pair.b), signed(pair.difference)]
+        [words, marks[so], *_told(pair, CNY if pair.a.as_tuple().exponent else "")]
         for words, pair, so in study.seen]
     head = [Words("应当看到", "to be seen"), Words("看到", "seen"), TODAY, SUPPOSED, Words("差", "difference")]
     return page.table(head, rows, right=(2, 3, 4))
@@ -130,7 +144,7 @@ def _lead(found: Findings) -> Words:
     """What moved, in one sentence."""
     released, refused, tax = (found.figure(name) for name in ("released", "refused", "tax"))
     parcels, changed = (f"{found.counts[name]:,}" for name in ("parcels", "changed"))
-    moved = [charts.shown(value) for pair in (released, refused, tax) for value in pair[:2]]
+    moved = [amount(value, unit) for pair, unit in ((released, ""), (refused, ""), (tax, CNY)) for value in pair[:2]]
     return Words(
         f"同一批 {parcels} 票包裹，按现行规则和假设规则各判定一遍：{changed} 票有变化。放行 {moved[0]} → {moved[1]}，"
         f"退单 {moved[2]} → {moved[3]}，税款 {moved[4]} → {moved[5]} 元。",
@@ -140,8 +154,8 @@ def _lead(found: Findings) -> Words:
 
 def _figures(found: Findings) -> Html:
     def card(name: str, words: Words, tone: str = "") -> page.Figure:
-        pair = found.figure(name)
-        return page.Figure(words, f"{charts.shown(pair.a)} → {charts.shown(pair.b)}", signed(pair.difference), tone)
+        a, b, moved = _told(found.figure(name), _unit(found, name))
+        return page.Figure(words, f"{a} → {b}", moved, tone)
 
     counts = found.counts
     share = Decimal(100 * counts["changed"]) / max(1, counts["parcels"])
@@ -179,10 +193,13 @@ def _supposed(found: Findings) -> Html:
     meta = found.meta
     policy = Policy.load()
     rows: list[list[page.Part]] = [
-        [_topic(policy.topics, row["topic"]), _place(policy, row.get("place", "")), _said(row["a"]), _said(row["b"])]
+        [_topic(policy, row["topic"]), _place(policy, row.get("place", "")),
+         *wording.sides(row["a"], row["b"], wording.topic_of(policy, row["topic"]))]
         for row in sorted(meta.get("topics", []), key=lambda row: not row["topic"].startswith(FIRST_TOPICS))]
     head = [Words("主题", "topic"), Words("地点", "where"), TODAY, SUPPOSED]
-    asked = [Words(f"叠加文件：{meta['overlay']}", f"overlay: {meta['overlay']}")] if meta.get("overlay") else []
+    asked = [Words(meta["about"]["zh"], meta["about"]["en"])] if meta.get("about") else []
+    if meta.get("overlay"):
+        asked.append(Words(f"叠加文件：{meta['overlay']}", f"overlay: {meta['overlay']}"))
     if meta.get("law_of"):
         asked.append(Words(f"全部改按 {meta['law_of']} 的规则", f"all under the law of {meta['law_of']}"))
     shown = page.table(head, rows[:ROWS_MAX]) if rows else page.note(Words("两边规则相同。", "Both laws are the same."))
@@ -195,9 +212,9 @@ def _supposed(found: Findings) -> Html:
                         rest)
 
 
-def _topic(topics: Mapping[str, Topic], name: str) -> Html:
+def _topic(policy: Policy, name: str) -> Html:
     """A topic of the law in words, its name below."""
-    topic = topics.get(name)
+    topic = wording.topic_of(policy, name)
     words = element("div", Words(topic.zh, topic.en)) if topic is not None else None
     return page.joined([words, element("code", name)])
 
@@ -205,16 +222,6 @@ def _topic(topics: Mapping[str, Topic], name: str) -> Html:
 def _place(policy: Policy, key: str) -> Words:
     place = policy.places.get(key)
     return Words(place.zh, place.en) if place is not None else Words(key, key)
-
-
-def _said(value: Any) -> str:
-    if value is None:
-        return "–"
-    if isinstance(value, dict):
-        return "; ".join(f"{key}: {_said(inner)}" for key, inner in value.items())
-    if isinstance(value, list):
-        return ", ".join(map(_said, value))
-    return {True: "是 yes", False: "否 no"}[value] if isinstance(value, bool) else str(value)
 
 
 # ── link by link ────────────────────────────────────────────────────────────────────────────────────
@@ -230,7 +237,7 @@ def _customs(found: Findings) -> Html:
         [STATE_COLOURS[OUTCOMES.index(name)] for name in met]))]
     drawn += _split_chart(found, "reason", "refused", Words("退单原因（票）", "Refused, by reason (parcels)"))
     drawn += _split_chart(found, "place", "released", Words("各地放行（票）", "Released, by place (parcels)"))
-    days = found.keys("day", ("released",))
+    days = [day for day in found.keys("day", ("released",)) if day]
     if len(days) > 1:
         rows = [found.figure("released", "day", day) for day in days]
         drawn.append(page.chart(charts.curves(
@@ -247,7 +254,7 @@ def _taxation(found: Findings) -> Html:
     if met:
         drawn.append(page.chart(charts.bars(
             Words("税款，按税种（元）", "Tax by kind (CNY)"), [columns[name] for name in met],
-            _both_worlds([found.figure(name) for name in met]))))
+            _both_worlds([found.figure(name) for name in met]), fen=True)))
     drawn += _split_chart(found, "place", "tax", Words("各地税款（元）", "Tax by place (CNY)"))
     return page.section(LINKS["taxation"], page.charts(*drawn) if drawn else None, _columns(found, "taxation"),
                         *_splits(found, "taxation"), name="taxation")
@@ -267,7 +274,7 @@ def _split_chart(found: Findings, dimension: str, metric: str, title: Words) -> 
         return []
     rows = [found.figure(metric, dimension, key) for key in keys]
     labels = [found.key_words(dimension, key, short=True) for key in keys]
-    return [page.chart(charts.bars(title, labels, _both_worlds(rows)))]
+    return [page.chart(charts.bars(title, labels, _both_worlds(rows), fen=_unit(found, metric) == CNY))]
 
 
 def _both_worlds(rows: Sequence[Pair]) -> list[charts.Series]:
@@ -275,16 +282,24 @@ def _both_worlds(rows: Sequence[Pair]) -> list[charts.Series]:
 
 
 def _columns(found: Findings, link: str) -> Html:
-    """Every registered column of a link; one that nothing fills yet says so."""
+    """Every registered column of a link that moved, then those that did not; one that nothing fills yet says so."""
     rows: list[list[page.Part]] = []
     tones: list[str] = []
+    still: list[Words] = []
     for column in found.columns(link):
         pair = found.figure(column["name"])
-        said = (charts.shown(pair.a), charts.shown(pair.b), signed(pair.difference), f"{pair.changed:,}")
+        if column["filled"] and not pair.difference:
+            if pair.a:
+                named, value = _named(column), amount(pair.a, column["unit"])
+                still.append(Words(f"{named.zh} {value}", f"{named.en} {value}"))
+            continue
+        said = (*_told(pair, column["unit"]), f"{pair.changed:,}")
         rows.append([_named(column), *(said if column["filled"] else (NOT_YET, "", "", ""))])
         tones.append("" if column["filled"] else "dim")
     head = [Words("指标", "figure"), TODAY, SUPPOSED, Words("差", "difference"), MOVED]
-    return page.table(head, rows, right=(1, 2, 3, 4), tones=tones)
+    alike = element("p", Words("不变：" + "、".join(each.zh for each in still),
+                               "unchanged: " + ", ".join(each.en for each in still)), class_="small") if still else None
+    return page.joined([page.table(head, rows, right=(1, 2, 3, 4), tones=tones) if rows else None, alike])
 
 
 def _named(column: Mapping[str, Any]) -> Words:
@@ -309,7 +324,8 @@ def _splits(found: Findings, link: str) -> Iterator[Html]:
         rows: list[list[page.Part]] = []
         for key in keys:
             pairs = [found.figure(name, dimension, key) for name in told]
-            rows.append([found.key_words(dimension, key), *map(_cell, pairs), f"{max(p.changed for p in pairs):,}"])
+            cells = [_cell(pair, _unit(found, name)) for name, pair in zip(told, pairs, strict=True)]
+            rows.append([found.key_words(dimension, key), *cells, f"{max(p.changed for p in pairs):,}"])
         right = range(1, len(head))
         words = findings.DIMENSIONS[dimension]
         yield page.fold(
@@ -319,10 +335,9 @@ def _splits(found: Findings, link: str) -> Iterator[Html]:
             if rows[ROWS_MAX:] else None)
 
 
-def _cell(pair: Pair) -> Html:
-    if not pair.difference:
-        return page.said(charts.shown(pair.a))
-    return page.joined([f"{charts.shown(pair.a)} → {charts.shown(pair.b)} ", page.tag(signed(pair.difference))])
+def _cell(pair: Pair, unit: str) -> Html:
+    a, b, moved = _told(pair, unit)
+    return page.joined([f"{a} → {b} ", page.tag(moved)]) if pair.difference else page.said(a)
 
 
 def _rest_words(count: int) -> Words:
@@ -344,7 +359,7 @@ def _assumed(found: Findings, moves: list[Move]) -> Html:
     for assumed, words in ((False, Words("只凭日志里已有的事件", "from events that the journal holds")),
                            (True, Words("须靠假定的事件", "by an event that is assumed"))):
         parcels, tax_a, tax_b = total(assumed)
-        rows.append([words, f"{parcels:,}", charts.shown(tax_a), charts.shown(tax_b), signed(tax_b - tax_a)])
+        rows.append([words, f"{parcels:,}", amount(tax_a, CNY), amount(tax_b, CNY), signed(tax_b - tax_a, CNY)])
         tones.append("assumed" if assumed else "")
     explained = page.note(Words(
         "假设规则要求、而日志里没有的事件（理货、关员审核）取自规则表的假定行（assume.*）：结果和时长都是设定的，不是观察到的。",
@@ -376,7 +391,7 @@ def _parcels(found: Findings, ask: Questions, moves: list[Move]) -> Html:
 
 
 def _move_words(found: Findings, move: Move) -> Html:
-    taxes = [charts.shown(move.tax_a), charts.shown(move.tax_b)]
+    taxes = [amount(move.tax_a, CNY), amount(move.tax_b, CNY)]
     return page.joined([
         page.tag(f"{move.parcels:,}"), " ", STATES[move.state_a], " → ", STATES[move.state_b], ": ",
         found.rule_words(move.rule) if move.rule else
@@ -388,7 +403,7 @@ def _move_words(found: Findings, move: Move) -> Html:
 
 def _parcel(found: Findings, parcel: Parcel, move: Move) -> Html:
     place = found.key_words("place", parcel.place)
-    value = charts.shown(parcel.value)
+    value = amount(parcel.value, CNY)
     facts = page.joined([
         element("code", parcel.order_no), " ", place, " · ", parcel.mode or "–", " · ",
         Words(f"{value} 元", f"{value} CNY")])
@@ -411,8 +426,8 @@ def _world(name: Words, state: str, why: tuple[Words, ...], tax: Decimal, hours:
         element("h3", name, " ", page.tag(STATES[state], tone),
                 page.joined([" ", page.tag(Words("含假定", "assumed in part"), "assumed")]) if assumed else None),
         page.bullets(why) if why else element("p", Words("无话可说。", "Nothing to say.")),
-        element("p", Words(f"税款 {charts.shown(tax)} 元 · 放行用时 {time} 小时",
-                           f"tax {charts.shown(tax)} CNY · {time} hours to release"), class_="small"),
+        element("p", Words(f"税款 {amount(tax, CNY)} 元 · 放行用时 {time} 小时",
+                           f"tax {amount(tax, CNY)} CNY · {time} hours to release"), class_="small"),
         element("p", Words("回执：", "receipts: "), ", ".join(receipts) or "–", class_="small")])
 
 

@@ -100,7 +100,8 @@ def read_filings(path: Path) -> list[Filing]:
     import yaml
 
     try:
-        held = yaml.safe_load(path.read_text(encoding="utf-8"))
+        fast = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        held = yaml.load(path.read_text(encoding="utf-8"), Loader=fast)
         rows = held["enterprises"] if isinstance(held, dict) else held
         made = []
         for number, row in enumerate(rows, 1):

@@ -26,6 +26,8 @@ from cebport.values import BEIJING, ZERO
 
 AT = time(9)
 """When the morning ends, Beijing time."""
+ALGORITHM = "sm2"
+"""Of all cards: nobody looks at them here, and an RSA key takes a tenth of a second to find."""
 STATES = ("released", "refused", "waiting")
 MODES = "mode."
 WEIGHED, TOLERANCE = "practice.", "practice.money_tolerance_cny"
@@ -89,10 +91,19 @@ class Fork(NamedTuple):
 
 
 class Contrast(NamedTuple):
-    """A topic that is not the same at all pilots: each value with its places and the row of the first of them."""
+    """A topic that is not the same at all pilots: each value with its places and the row of the first of them; places
+    whose rows rest on another text, or are less sure, stand apart though the value be the same."""
 
     topic: str
     values: tuple[tuple[Any, tuple[str, ...], Row | None], ...]
+
+    def by_value(self) -> list[tuple[Any, tuple[str, ...], Row | None]]:
+        """Each value once, with all its places and the row of the first of them, whatever the rows rest on."""
+        made: dict[tuple[str, bool], tuple[Any, tuple[str, ...], Row | None]] = {}
+        for value, places, row in self.values:
+            first = made.get((repr(value), row is None), (value, (), row))
+            made[repr(value), row is None] = (value, first[1] + places, first[2])
+        return list(made.values())
 
     @property
     def decides(self) -> bool:
@@ -151,7 +162,7 @@ def _clear(folder: Path, there: City, parcels: int, day: date, seed: int, faults
 
     on = datetime.combine(day, AT, BEIJING)
     made, url = folder / "traffic", f"sqlite:///{folder / 'pilot.db'}"
-    generate(made, parcels=parcels, seed=seed, on=on, place=there, faults=faults)
+    generate(made, parcels=parcels, seed=seed, on=on, place=there, faults=faults, algorithm=ALGORITHM)
     settings = Settings(store=url, trust=(str(made / "trust.yaml"),), filings=str(made / "filings.yaml"),
                         receipts=str(folder / "receipts"), profile=OF_THE_PLACE, overlays=tuple(map(str, overlays)))
     clear([made / "messages"], settings, on)
@@ -239,12 +250,13 @@ def contrasts(policy: Policy, pilots: Sequence[Pilot]) -> tuple[Contrast, ...]:
     names = dict.fromkeys([*policy.topics, *(name for pilot in pilots for name in pilot.view.rows())])
     made = []
     for name in names:
-        values: dict[str, tuple[Any, list[str], Row | None]] = {}
+        values: dict[tuple[str, str, str], tuple[Any, list[str], Row | None]] = {}
         for pilot in pilots:
             row = pilot.view.row(name)
             value = None if row is None else row.value
-            values.setdefault(repr(value), (value, [], row))[1].append(pilot.place)
-        if len(values) > 1:
+            held = ("", "") if row is None else (row.instrument, row.confidence)
+            values.setdefault((repr(value), *held), (value, [], row))[1].append(pilot.place)
+        if len({value for value, *_ in values}) > 1 or len({row is None for *_, row in values.values()}) > 1:
             made.append(Contrast(name, tuple((value, tuple(places), row) for value, places, row in values.values())))
     return tuple(made)
 

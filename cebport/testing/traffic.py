@@ -327,21 +327,27 @@ def _write_trust(out: Path, plan: _Plan, cards: dict[str, TestCard]) -> None:
         entries.append(
             {"certificate": f"cards/{code}.pem", "declarants": [code], "since": since, "until": until}
         )
-    _write_yaml(out / "trust.yaml", entries)
+    (out / "trust.yaml").write_text(_yaml(entries), encoding="utf-8", newline="\n")
 
 
 def _write_filings(out: Path) -> None:
     """Every company of every test city: a parcel may name one of another city."""
+    (out / "filings.yaml").write_text(_filings(), encoding="utf-8", newline="\n")
+
+
+@lru_cache(maxsize=1)
+def _filings() -> str:
+    """The text of that file; it is the same for all traffic and long."""
     since, until = filed()
     entries = [
         {"code": company.code, "name": company.name, "roles": [company.role], "since": since, "until": until}
         for there in cities().values()
         for company in there.companies
     ]
-    _write_yaml(out / "filings.yaml", {"enterprises": entries})
+    return _yaml({"enterprises": entries})
 
 
-def _write_yaml(path: Path, content: Any) -> None:
+def _yaml(content: Any) -> str:
     import yaml
 
     class Plain(yaml.SafeDumper):
@@ -350,8 +356,8 @@ def _write_yaml(path: Path, content: Any) -> None:
         def ignore_aliases(self, data: object) -> bool:
             return True
 
-    text = yaml.dump(content, Dumper=Plain, allow_unicode=True, sort_keys=False, width=110)
-    path.write_text(text, encoding="utf-8", newline="\n")
+    text: str = yaml.dump(content, Dumper=Plain, allow_unicode=True, sort_keys=False, width=110)
+    return text
 
 
 # ── what must come of it ────────────────────────────────────────────────────────────────────────────────

@@ -26,7 +26,7 @@
 ``accounts.parquet``     one row an account shared by parcels (a guarantor's tax): account, end_a, end_b, peak_a,
                          peak_b: decimal(18,2), in the order of the clock
 ``summary.json``         {"meta": {"since", "until", "edition_a", "edition_b", "editions": [of the journal], "overlay",
-                         "law_of", "profile", "profile_b", "engine", "workers", "deep", "unweighed": whether
+                         "about", "law_of", "profile", "profile_b", "engine", "workers", "deep", "unweighed": whether
                          signatures would count otherwise but were not looked at, "topics": [{"topic", "place", "day",
                          "a", "b"}]},
                          "counts": {"decisions", "same", "different", "reproduced", "not_reproduced", "carried",
@@ -36,7 +36,8 @@
                          "places": {id: {"zh", "en"}}, "rules": {rule: {"zh", "en"}},
                          "not_reproduced": [{"position", "document", "event", "key", "stored", "again"}]}
 
-In ``links`` counts are whole numbers, money and hours are strings with two digits; ``metric`` is a column's name.
+In ``links`` counts are whole numbers, money and hours are strings with two digits; ``metric`` is a column's name; the
+key "" of place, mode and day is that of parcels without an inventory.
 ``same`` and ``different`` count stored decisions that the overlaid law gives again byte for byte, or not;
 ``reproduced`` and ``not_reproduced`` the same of today's law.
 """

@@ -199,6 +199,7 @@ def _summary(plan: Plan, gathered: Iterable[Gathered], telling: _Telling, runner
             "since": first.isoformat(), "until": last.isoformat(), "edition_a": a.policy.edition,
             "edition_b": b.policy.edition, "editions": sorted({each for one in stretches for each in one.editions}),
             "overlay": Path(plan.overlay).name if plan.overlay else None,
+            "about": supposed.about._asdict() if supposed.about else None,
             "law_of": supposed.law_of.isoformat() if supposed.law_of else None, "profile": plan.profile or "place",
             "profile_b": supposed.profile or plan.profile or "place", "engine": runner.name, "workers": runner.workers,
             "deep": plan.deep, "unweighed": plan.unweighed, "topics": differing(a, b, _edges(first, last), places),

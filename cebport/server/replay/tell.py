@@ -113,8 +113,8 @@ class Teller:
     def _parcel(self, key: str, played: Played, held: dict[tuple[bytes, int], list[int]]) -> None:
         a, b = played.a, played.b
         left, right = a.work.cases.get(key), b.work.cases.get(key)
-        if (left or right) is None:
-            return
+        if (left or right) is None or (key not in a.log and key not in b.log):
+            return  # nothing of it was decided in the days asked for
         one = _half(key, left, a)
         other = one if a is b else _half(key, right, b)
         inventory = next((case.inventory for case in (left, right) if case is not None and case.inventory is not None),
@@ -211,10 +211,8 @@ class Teller:
         """What was told, its sums by metric, dimension and key."""
         sums = self.told.sums
         for (place, mode, day), cell in self._cells.items():
-            keys = [("all", "")]
-            if place:
-                keys += [("place", place), ("mode", mode), ("day", str(day))]
-            _spread(sums, cell, keys)
+            dated = str(day) if place else ""
+            _spread(sums, cell, [("all", ""), ("place", place), ("mode", mode), ("day", dated)])
         for dimension, cells in (("goods", self._goods), ("guarantor", self._guarantors)):
             for key, cell in cells.items():
                 _spread(sums, cell, [(dimension, key)])
@@ -332,8 +330,10 @@ def _taxes_by_goods(case: Case | None) -> Iterator[tuple[str, tuple[int, ...]]]:
 @lru_cache(maxsize=4096)
 def _sentence(reason: Reason) -> tuple[str, str]:
     fault = reason_fault(reason, None)
-    source = f" ({fault.source})" if fault.source else ""
-    return fault.message.zh + source, fault.message.en + source
+    if not fault.source:
+        return fault.message.zh, fault.message.en
+    zh, between, en = fault.source.partition(" / ")
+    return f"{fault.message.zh}（{zh}）", f"{fault.message.en} ({en if between else zh})"
 
 
 def _why(key: str, half: _Half, side: Side) -> tuple[list[str], list[str]]:
