@@ -705,3 +705,56 @@ def test_wrong_use(call, wrong):
 def test_a_missing_file_is_wrong_use(call, tmp_path):
     assert call(tmp_path / "none.csv", "--on", NOW)[0] == 2
     assert call(tmp_path, "--on", NOW)[0] == 2
+
+
+# ── what is not known is not called cheapest; the basket ────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(("one", "cheapest"), [
+    (item(MILK, "198", quantity="2", weight_kg="0.9"), "9610"), (item(WHISKY, "500"), None),
+    (item(MILK, None, currency="USD"), None),
+    (item("9999999999"), None), (item(MILK, "6000", quantity="2"), "postal"),
+])  # fmt: skip
+def test_no_cheapest_where_a_road_that_may_be_open_has_no_figure(one: Item, cheapest: str | None) -> None:
+    assert answered(one).cheapest == cheapest
+
+
+def test_brief_says_why_a_figure_is_missing(call, tmp_path):
+    out = call(SAMPLE, "--on", NOW, "--brief")[1]
+    (whisky,) = [line for line in out.splitlines() if "威士忌" in line]
+    assert whisky.split()[-1] == "?" and "no volume in litres" in out
+    path = tmp_path / "usd.csv"
+    path.write_text(f"HS,price,currency\n{MILK},30,USD\n{MILK},30,CNY\n9999999999,30,CNY\n", encoding="utf-8")
+    out = call(path, "--on", NOW, "--brief", columns=120)[1]
+    assert "no column gives a rate" in out and "only a sample of the positive list" in out
+
+
+def test_a_basket_counts_what_comes_alone_and_packs_the_rest(call):
+    items = door.read_file(SAMPLE).items
+    (basket,) = route.baskets(items, route.ask(Policy.load(), NOW))
+    assert (basket.value, basket.orders, basket.baskets_a_year) == (D(14287), 2, None)
+    (whole,) = route.baskets(items, route.ask(Policy.load(), THEN, ["hangzhou"]))
+    assert (whole.action, whole.orders, whole.baskets_a_year) == ("full_tax", 1, 1)
+    dear = [item(MILK, "30000"), item(MILK, "10")]
+    assert route.baskets(dear, route.ask(Policy.load(), NOW))[0].orders is None
+    out = call(SAMPLE, "--on", NOW, columns=120)[1]
+    assert "it takes at least 2 orders" in out and "baskets a year" not in out and "at most 0 pieces" not in out
+    assert "one, alone in its order, may come, taxed in full" in out
+
+
+@pytest.mark.parametrize(("lang", "said"), [("zh", "写成数字，例如 12.50"), ("en", "write a number, e.g. 12.50")])
+def test_a_price_in_words_is_told_to_be_a_number(call, tmp_path, lang, said):
+    path = tmp_path / "words.csv"
+    path.write_text(f"HS,price\n{MILK},一百\n", encoding="utf-8")
+    out = call(path, "--on", NOW, "--lang", lang)[1]
+    assert said in out and "应为 12.50" not in out
+
+
+def test_an_imported_sample_is_not_called_published(call, tmp_path):
+    source = tmp_path / "list.csv"
+    source.write_text("税则号列,货品名称,备注\n0405.10.00,黄油,\n", encoding="utf-8")
+    assert cli.run(["policy", "import-list", str(source), "--edition", "mine", "--since", "2024-01-01",
+                    "--instrument", "mof-2022-7", "-o", str(tmp_path / "lists")]) == 0
+    (overlay,) = (tmp_path / "lists").rglob("*.yaml")
+    out = call(SAMPLE, "--on", NOW, "--overlay", overlay, columns=120)[1]
+    assert "1 rows are loaded" in out and "lines published" not in out

@@ -22,7 +22,8 @@ from world import line, papers, rows
 from cebport import cli, tax
 from cebport.clearance import tax as reckoning
 from cebport.clearance.asking import read_request
-from cebport.clearance.quote import Quote, quote
+from cebport.clearance.quote import Quote, quote, reckon
+from cebport.doors import screen
 from cebport.messages import documents, envelope, wire
 from cebport.messages.documents import Message
 from cebport.policy import Policy
@@ -438,7 +439,7 @@ def test_splitting_a_line_moves_a_tax_by_half_a_fen_a_line(code: str, day: date,
 @settings(max_examples=200, deadline=None)
 @given(st.sampled_from([(date(2016, 4, 8), 2000, 20000), (date(2018, 12, 31), 2000, 20000),
                         (date(2019, 1, 1), 5000, 26000), (date(2026, 11, 24), 5000, 26000)]),
-       st.integers(0, 100_000), st.integers(0, 100_000),
+       st.integers(0, 99_999), st.integers(0, 99_999),
        st.sampled_from([-1, 0, 1]), st.booleans(), st.sampled_from(["1", "2"]))
 def test_limits_are_exact_to_the_fen(law: tuple[date, int, int], freight: int, insured: int, off: int, at_year: bool,
                                      qty: str) -> None:
@@ -578,7 +579,7 @@ def test_a_case_that_differs_is_told_in_chinese(capfd, tmp_path):
 
 
 def test_what_is_missing_is_told_in_chinese():
-    (fault,) = [each for each in reckon({"on": "2024-06-01", "lines": [{"gcode": "4202119090", "qty": "1"}]})["faults"]]
+    (fault,) = reckon({"on": "2024-06-01", "lines": [{"gcode": "4202119090", "qty": "1"}]})["faults"]
     assert "in quotes" not in fault["remedy"]["zh"] and "加引号" in fault["remedy"]["zh"]
     assert "加引号" not in fault["remedy"]["en"]
 
