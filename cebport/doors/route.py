@@ -16,16 +16,17 @@ import click
 from msgspec import Struct
 from msgspec.structs import fields
 
-from cebport.clearance import costing, goods, route
+from cebport.clearance import costing, goods, route, tax
 from cebport.clearance.costing import Because, Cost
 from cebport.clearance.goods import Goods
 from cebport.clearance.route import Answer, Asked, Basket, Road
-from cebport.doors import frame, law, screen, terms
+from cebport.doors import frame, law, screen
 from cebport.doors.frame import DONE, NO, option
 from cebport.doors.screen import label, padded, say, spoken, width
 from cebport.faults import ERROR, Fault, Words, fault_of
 from cebport.policy import Policy, sheets
 from cebport.policy.places import NATION
+from cebport.reports import terms
 from cebport.values import plain
 
 FILE_BYTES_MAX = 20_000_000
@@ -141,6 +142,8 @@ class Page:
                 say("route_title", day=self.asked.day, goods=len(answers), places=count), "1"))
             screen.out()
             self.overview(answers)
+        for answer in answers if brief else ():
+            self.unknown(answer)
         for answer in () if brief else answers:
             screen.out()
             self.item(answer)
@@ -218,13 +221,25 @@ class Page:
         ordered = sorted(answers, key=lambda answer: costing.order(answer.roads[0].cost))
         rows = []
         for answer in ordered:
-            open_roads = [road for road in answer.roads if road.may != route.NO]
-            best = road_name(open_roads[0].road, short=True) if open_roads else "-"
+            cheapest = answer.cheapest
+            best = "?" if cheapest is None else road_name(cheapest, short=True) if cheapest else "-"
             ways = [_cheapest(answer, lambda name: name in self.asked.modes),
                     *(_cheapest(answer, lambda name, way=way: name == way) for way in ("postal", "general"))]
             rows.append([str(answer.item.row), answer.item.name or answer.gcode, may_word(answer.may), *ways, best])
         self.grid(heads, rows, right=(0, 3, 4, 5), fill=1)
         self.line(say("route_unit"), 0)
+
+    def unknown(self, answer: Answer) -> None:
+        """In short why an item has no figure in the table, or no cheapest road."""
+        found: dict[Words, list[str]] = {}
+        for road in answer.roads:
+            beside = [other for other in answer.roads if other.may != route.NO and other.road in self.asked.modes]
+            if road.may == route.NO and road.road in self.asked.modes and beside:
+                continue  # the column has a figure of another mode, or its reason
+            for words in _why_no_figure(answer, road):
+                found.setdefault(words, []).append(road_word(road.road))
+        for words, roads in found.items():
+            self.line(f"{answer.item.row} {', '.join(dict.fromkeys(roads))}: {spoken(words)}", 0)
 
     def item(self, answer: Answer) -> None:
         """One item: its roads, cheapest first, and why each cell is what it is."""
@@ -305,7 +320,7 @@ class Page:
             self.because(why)
         if basket.orders is not None and basket.orders > 1:
             self.line(say("route_basket_orders", orders=basket.orders))
-        if basket.year is not None:
+        if basket.year is not None and basket.baskets_a_year is not None:
             self.line(say("route_basket_year", year=plain(basket.year), count=basket.baskets_a_year))
 
 
@@ -322,6 +337,22 @@ def _cheapest(answer: Answer, wanted: Any) -> str:
     """The lowest tax of some roads that are not barred."""
     found = [road for road in answer.roads if wanted(road.road) and road.may != route.NO]
     return amount(min(found, key=lambda road: costing.order(road.cost)).cost) if found else "-"
+
+
+def _why_no_figure(answer: Answer, road: Road) -> Sequence[Words]:
+    """Why a road has no tax in the table, or is not sure to be open; nothing where both are known."""
+    if road.may == route.NO:
+        over = road.limits.over if road.limits is not None and road.limits.action == tax.REFUSE else ()
+        if road.why[0].text != costing.said("mode_open", mode=road.road):
+            return [road.why[0].text]
+        return [why.text for why in (*over, *road.why[1:])[:1]]
+    if road.may == route.UNCLEAR:
+        return [why.text for why in road.why if why.topic == route.LIST_TOPIC]
+    if costing.low_end(road.cost) is not None:
+        return ()
+    if answer.item.price is None:
+        return [costing.no_price(answer.item)]
+    return road.cost.missing or [why.text for why in (road.limits.over if road.limits is not None else ())]
 
 
 def _figures(road: Road) -> tuple[str, str]:
@@ -352,7 +383,7 @@ def may_word(may: str) -> str:
 def amount(cost: Cost) -> str:
     """The tax, both ends where a fact is missing; "?" where it is not sure."""
     if cost.tax is None and cost.low is None:
-        return "-"
+        return "-" if cost.how == tax.REFUSE else "?"
     text = f"{cost.tax:,.2f}" if cost.tax is not None else f"{cost.low:,.2f}–{cost.high:,.2f}"
     return text if cost.sure or cost.tax is None else text + " ?"
 
