@@ -142,14 +142,14 @@ def _tariff_row(line: int, cells: list[str], edition: str, classes: frozenset[st
     return TariffRow(
         gcode,
         zh,
-        _fraction(mfn, line),
+        _duty(mfn, line),
         vat,
         consumption or None,
         unit1,
         unit2,
         edition,
         confidence,
-        _fraction(provisional, line),
+        _duty(provisional, line),
         en,
         source,
         note,
@@ -241,3 +241,12 @@ def _fraction(cell: str, line: int) -> Decimal | None:
             "CEB-LAW-017", line, found=cell, expected=Words("小数，如 0.15", "a decimal, e.g. 0.15")
         )
     return Decimal(cell)
+
+
+def _duty(cell: str, line: int) -> Decimal | None:
+    """A rate of duty. No list has one above the whole value: 15 is a percentage that was not divided."""
+    rate = _fraction(cell, line)
+    if rate is not None and rate > 1:
+        expected = Words("0 到 1 的比例：15% 写作 0.15", "a share from 0 to 1: 15 % is 0.15")
+        raise Refused("CEB-LAW-017", line, found=cell, expected=expected)
+    return rate

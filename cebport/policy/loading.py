@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cebport.faults import Words
+from cebport.policy.lasting import check_lasting
 from cebport.policy.lists import ListRow, TariffRow, read_list, read_tariff
 from cebport.policy.places import IN_THE_TABLES, Places, read_places
 from cebport.policy.reader import (
@@ -116,6 +117,9 @@ def load_tables(directory: Path, overlays: Iterable[Path], *, supposing: bool = 
     loading.read_words()
     base = loading.read_rows()
     layers = [base, *(loading.read_overlay(path) for path in overlays)]
+    check_lasting(
+        loading.topics.by_name, loading.places, layers, lambda file, refused: loading.complaints.take(file, refused)
+    )
     tariffs, lists = loading.read_lists(layers)
     return Loaded(
         loading.digest.hexdigest(),

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, NoReturn
 from cebport.faults import Words
 from cebport.policy.reader import Refused, Table, day, kind_of, line_of, scalar, shown, text, texts
 
+ALWAYS = "always"
 AXES = ("place", "practice", "trust", "dialect")
 CONFIDENCE = {
     "S": Words("官方文本或结构", "official text or schema"),
@@ -109,7 +110,11 @@ def jsonable(value: Any) -> Any:
 
 
 class Topic(NamedTuple):
-    """One declared topic. ``type`` names its type for people, ``read`` turns a node into its value."""
+    """One declared topic. ``type`` names its type for people, ``read`` turns a node into its value.
+
+    lasts: "" or the tax (``tax.regime``) under which a row must hold on every day; `ALWAYS` = under any.
+    informs: nothing is computed from its rows, readers are told them.
+    """
 
     name: str
     axis: str
@@ -118,24 +123,20 @@ class Topic(NamedTuple):
     zh: str
     en: str
     read: Read
+    lasts: str = ""
+    informs: bool = False
 
 
 class Topics:
     """Every declared topic; families stand for many names (``mode.*``)."""
 
-    def __init__(self, by_name: dict[str, Topic], patterns: list[tuple[re.Pattern[str], Topic]]) -> None:
+    def __init__(self, by_name: dict[str, Topic], unlisted: dict[str, Topic]) -> None:
         self.by_name = by_name
-        self._patterns = patterns
+        self._unlisted = unlisted
 
     def find(self, name: str) -> Topic | None:
         """The topic of that name; None = nobody declared it."""
-        found = self.by_name.get(name)
-        if found is not None:
-            return found
-        for pattern, topic in self._patterns:
-            if pattern.match(name):
-                return topic._replace(name=name)
-        return None
+        return self.by_name.get(name) or self._unlisted.get(name)
 
 
 # ------------------------------------------------------------------------------------------------ types
@@ -197,6 +198,31 @@ _PLAIN: dict[str, Read] = {
     "text": _text,
     "date": _day,
 }
+def _one_of(read: Read, options: tuple[str, ...]) -> Read:
+    """A plain type of which only some values, as they are written, are known to whoever computes with them."""
+
+    def limited(table: Table, node: Any) -> Any:
+        value = read(table, node)
+        if scalar(node) not in options:
+            raise Refused("CEB-LAW-008", line_of(node), found=shown(scalar(node)), expected=" | ".join(options))
+        return value
+
+    return limited
+
+
+def _below_one(read: Read) -> Read:
+    """A share that is taken out of the whole: with 1 nothing would be left to divide by."""
+
+    def limited(table: Table, node: Any) -> Any:
+        value = read(table, node)
+        if value >= 1:
+            expected = Words("小于 1 的比例：15% 写作 0.15", "a share below 1: 15 % is 0.15")
+            raise Refused("CEB-LAW-008", line_of(node), found=value, expected=expected)
+        return value
+
+    return limited
+
+
 TYPES = (*_PLAIN, "choice", "list", "record", "map")
 
 
@@ -257,7 +283,7 @@ def _nullable(read: Read) -> Read:
     )
 
 
-_TYPE_KEYS = ("type", "of", "fields", "needs", "values", "null", "optional")
+_TYPE_KEYS = ("type", "of", "fields", "needs", "values", "null", "optional", "below_one")
 
 
 def read_type(table: Table, node: Any) -> tuple[str, Read, bool]:
@@ -272,6 +298,10 @@ def _type_of(table: Table, node: Any, pairs: Mapping[str, tuple[int, Any]]) -> t
     name = text(pairs["type"][1])
     if name in _PLAIN:
         title, read = name, _PLAIN[name]
+        if "of" in pairs:
+            read = _one_of(read, texts(table, pairs["of"][1]))
+        if "below_one" in pairs and _bool(table, pairs["below_one"][1]):
+            read = _below_one(read)
     elif name == "choice":
         options = texts(table, _needed(pairs, "of", node))
         title, read = " | ".join(options), _choice(options)
@@ -309,35 +339,39 @@ def _needed(pairs: Mapping[str, tuple[int, Any]], key: str, node: Any) -> Any:
 
 # ----------------------------------------------------------------------------------------------- topics
 
-_TOPIC_KEYS = (*_TYPE_KEYS, "axis", "unit", "zh", "en", "members", "like")
+_TOPIC_KEYS = (*_TYPE_KEYS, "axis", "unit", "zh", "en", "members", "more", "lasts", "informs")
 
 
 def read_topics(table: Table, refuse: Callable[[Refused], None]) -> Topics:
     """topics.yaml: ``topics: {name: {type, unit, zh, en, ...}}``. What is wrong goes to ``refuse``."""
     by_name: dict[str, Topic] = {}
-    patterns: list[tuple[re.Pattern[str], Topic]] = []
+    unlisted: dict[str, Topic] = {}
     top = table.fields(table.root, ("topics",), ("about",))
     for name, (_, node) in table.pairs(top["topics"][1]).items():
         try:
-            _read_topic(table, name, node, by_name, patterns)
+            _read_topic(table, name, node, by_name, unlisted)
         except Refused as refused:
             refuse(refused)
-    return Topics(by_name, patterns)
+    return Topics(by_name, unlisted)
 
 
-def _read_topic(table: Table, name: str, node: Any, by_name: dict[str, Topic], patterns: list[Any]) -> None:
+def _read_topic(
+    table: Table, name: str, node: Any, by_name: dict[str, Topic], unlisted: dict[str, Topic]
+) -> None:
     pairs = table.fields(node, ("type", "zh", "en"), _TOPIC_KEYS)
     title, read, _ = _type_of(table, node, pairs)
     axis = text(pairs["axis"][1]) if "axis" in pairs else "place"
     if axis not in AXES:
         raise Refused("CEB-LAW-008", pairs["axis"][0], found=axis, expected=" | ".join(AXES))
     unit = text(pairs["unit"][1]) if "unit" in pairs else ""
-    topic = Topic(name, axis, title, unit, text(pairs["zh"][1]), text(pairs["en"][1]), read)
+    lasts = text(pairs["lasts"][1]) if "lasts" in pairs else ""
+    informs = "informs" in pairs and _bool(table, pairs["informs"][1])
+    topic = Topic(name, axis, title, unit, text(pairs["zh"][1]), text(pairs["en"][1]), read, lasts, informs)
     if not name.endswith(".*"):
         by_name[name] = topic
         return
     stem = name[:-1]
     for member in texts(table, pairs["members"][1]) if "members" in pairs else ():
         by_name[stem + member] = topic._replace(name=stem + member)
-    if "like" in pairs:
-        patterns.append((re.compile(re.escape(stem) + "(?:" + text(pairs["like"][1]) + r")\Z"), topic))
+    for member in texts(table, pairs["more"][1]) if "more" in pairs else ():
+        unlisted[stem + member] = topic._replace(name=stem + member)
