@@ -267,6 +267,20 @@ def test_the_tariff_sample_comes_through_unchanged(tmp_path: Path) -> None:
         assert again.at(SINCE).tariff(code) == row
 
 
+@pytest.mark.parametrize(("cells", "lost"), [
+    (("15%", "0.06", "10"), ["C3"]), (("15%", "0.06", "1"), ["C3", "C4"]), (("0.06", "10", "0.065"), ["C2", "C4"]),
+    (("15%", 0.06, "0"), ["C3"]), (("15%", "1", "10"), []), (("15%", "０．０６", "10"), ["C3"]),
+])
+def test_a_column_of_rates_in_several_ways_is_not_guessed_at(tmp_path: Path, cells: tuple[Any, ...],
+                                                             lost: list[str]) -> None:
+    goods = [(f"040{at}100000", "黄油", cell, "千克") for at, cell in enumerate(cells, 1)]
+    done = bring(book(tmp_path / "a.xlsx", ("税号", "品名", "最惠国税率", "单位"), *goods), "tariff",
+                 instrument="tariff-pages")
+    found = [(fault.code, fault.path.rpartition("!")[2]) for fault in done.faults if fault.code == "CEB-LIST-016"]
+    assert found == [("CEB-LIST-016", cell) for cell in lost]
+    assert done.rows == len(cells) - len(lost)
+
+
 @pytest.mark.parametrize(("cells", "fraction"), [
     (("6.5%", "10%"), "0.065"), (("6.5", "10"), "0.065"), ((6.5, 10), "0.065"), (("0.065", "0.1"), "0.065"),
     (("0", "0"), "0"), (("1", "1"), "0.01"), (("0.5%", "10%"), "0.005"), (("0.5", "10"), "0.005"),

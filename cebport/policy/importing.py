@@ -38,6 +38,8 @@ KINDS = {POSITIVE_LIST: LIST_COLUMNS, TARIFF: TARIFF_COLUMNS}
 LINE_DIGITS, GOODS_DIGITS = 8, 10
 HEADER_ROWS_MAX = 60
 """A header further down is none: a list begins after its title."""
+LEAST_PERCENT = Decimal("0.1")
+"""No duty is below 0.1 % without being nothing: a smaller number is a share of one."""
 FAULTS_MAX = 500
 NAME_CHARS_MAX = 400
 SEEN = "V"
@@ -218,6 +220,7 @@ class _Reading:
         self.errors = 0
         self._taken: dict[str, _Taken] = {}
         self._fractions: set[str] = set()
+        self._mixed: set[str] = set()
         self._zeros: list[str] = []
         view = Policy.load().at(since)
         self._vat = {"s": view["vat.standard"], "r": view["vat.reduced"]}
@@ -319,6 +322,8 @@ class _Reading:
         code_column = columns[_yaml("columns.yaml")["needed"][self.kind][0]]
         self._fractions = {ours for ours in ("mfn", "provisional") if ours in columns
                            and _are_fractions(_at(row, columns[ours]) for row in sheet.rows[first:])}
+        self._mixed = {ours for ours in ("mfn", "provisional") if ours in columns
+                       and _are_mixed(_at(row, columns[ours]) for row in sheet.rows[first:])}
         for at in range(first, len(sheet.rows)):
             row = sheet.rows[at]
             if self._is_no_goods(sheet, at, row, code_column):
@@ -416,7 +421,9 @@ class _Reading:
         return {"confidence": mark if mark in CONFIDENCE else SEEN, "source": cells.get("source", "") or self.file}
 
     def _share(self, column: str, cells: Mapping[str, str]) -> str:
-        """A rate of duty as a fraction: ``6.5%``, 6.5 and 0.065 (where the whole column is fractions) are one."""
+        """A rate of duty as a fraction: ``6.5%``, 6.5 and 0.065 (where the whole column is fractions) are one.
+
+        Where a column mixes these, what could be either is refused."""
         text = unicodedata.normalize("NFKC", cells.get(column, "")).strip()
         if text.lower() in FREE:
             return "0"
@@ -426,6 +433,8 @@ class _Reading:
         if not _FRACTION.match(number):
             raise _Bad("CEB-LIST-006", column, found=text, expected="6.5% | 6.5 | 0.065")
         value = Decimal(number)
+        if not text.endswith("%") and column in self._mixed and 0 < value <= 1:
+            raise _Bad("CEB-LIST-016", column, found=text, expected=f"{_shown(value)}% | {_shown(value * 100)}%")
         if text.endswith("%") or column not in self._fractions:
             value = value.scaleb(-2)
         return _shown(value)
@@ -486,6 +495,16 @@ def _are_fractions(cells: Iterator[str]) -> bool:
     """Whether a column writes 6.5 % as 0.065: no plain number in it is above 1, and one is between."""
     numbers = [Decimal(cell) for cell in cells if _FRACTION.match(cell)]
     return bool(numbers) and max(numbers) <= 1 and any(number % 1 for number in numbers)
+
+
+def _are_mixed(cells: Iterator[str]) -> bool:
+    """Whether a column writes rates in two ways, so that 0.06 may be 6 % or 0.06 %: with and without a percent sign,
+    or as shares too small for a percentage beside numbers too large for a share."""
+    said = [unicodedata.normalize("NFKC", cell).strip() for cell in cells]
+    numbers = [Decimal(cell) for cell in said if _FRACTION.match(cell)]
+    signed = any(cell.endswith("%") for cell in said)
+    return any(0 < number < (1 if signed else LEAST_PERCENT) for number in numbers) and (
+        signed or any(number > 1 for number in numbers))
 
 
 def _shown(value: Decimal) -> str:
