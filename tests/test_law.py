@@ -96,6 +96,11 @@ def test_help_says_every_option(call, name, lang):
     (["policy", "at", "tax.limit_singel_cny"], "no such topic: tax.limit_singel_cny; did you mean"),
     (["policy", "at", "--place", "hangzou"], "no such place: hangzou"),
     (["policy", "at", "--place", "zz"], "no such place: zz"),
+    (["policy", "at", "--place", "wuhn"], "did you mean Wuhan"),
+    (["policy", "at", "--place", "zzzz"], "no such place: zzzz"),
+    (["policy", "at", "--place", ""], "missing --place"),
+    (["policy", "can", "--mode", "1210", "--place", "aksu"], "no such place: aksu"),
+    (["policy", "can", "--mode", "declared_by"], "--mode: declared_by"),
     (["policy", "at", "--on", "2019-02-30"], "not a day: 2019-02-30"),
     (["policy", "at", "--on", "20190201"], "not a day: 20190201"),
     (["policy", "at", "--on", "2019-02-01T00:00:00"], "not a day"),
@@ -245,7 +250,16 @@ def test_history_of_what_never_held_is_a_no(call, tmp_path):
 # ── can ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.parametrize("asked", ["0000", "9998"])
+def test_digits_that_no_district_has_are_the_nation_and_told(call, asked):
+    code, out, _ = call("policy", "at", "mode.9610", "--on", "2020-02-01", "--place", asked)
+    assert code == 0
+    assert f"customs code {asked} has no row" in out
+
+
 @pytest.mark.parametrize(("mode", "place", "day", "code", "turns"), [
+    ("1239", "CN", "2021-03-17", 0, "2021-03-18"),
+    ("1239", "CN", "2021-03-18", 1, None),
     ("1210", "4312", "2020-02-01", 0, None),
     ("1210", "4312", "2020-01-16", 1, "2020-01-17"),
     ("1210", "hangzhou", "2014-08-01", 0, None),

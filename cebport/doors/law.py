@@ -5,6 +5,7 @@ The tables answer through `cebport.policy`; here the question is read and the an
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from difflib import get_close_matches
@@ -25,6 +26,7 @@ from cebport.values import BEIJING
 
 policy_command = frame.group("policy")
 MODE = "mode."
+CUSTOMS_CODE = re.compile(r"[0-9]{4}\Z")
 SHORT_MAX = 12
 """Up to so many topics are told with note, file and line."""
 
@@ -45,17 +47,18 @@ def today() -> date:
 
 
 def place_of(policy: Policy, asked: str | None, name: str = "--place") -> str:
-    """The place (or well-formed customs code) that an id, code or name means. Raises UsageError with the nearest."""
-    if not asked:
+    """The place that an id, name or customs code means; a code of four digits may be one that no place has.
+
+    Raises UsageError with the nearest names, also for nothing at all.
+    """
+    if asked is None:
         return NATION
+    if not asked.strip():
+        raise click.UsageError(say("missing", name=name))
     if (found := named(policy.places, asked)) is not None:
         return found
-    code = asked.upper()
-    try:
-        policy.at(today(), code)
-    except KeyError:
-        pass
-    else:
+    code = asked.strip().upper()
+    if CUSTOMS_CODE.match(code) or any(code in place.codes for place in policy.places.values()):
         return code
     raise click.UsageError(f"{name}: " + frame.guessed(say("no_place", value=asked), nearest(policy.places, asked)))
 
@@ -376,7 +379,7 @@ def diff_command(topic: str | None, on: date | None, place: str | None, other: s
         views = view_of(base, on, _in(base, asked), profile), view_of(laid, on, asked, profile)
         found = list(_of_views(*views, profile))
     else:
-        found = everywhere(base, laid, (place_of(laid, place),) if place else touched(base, laid))
+        found = everywhere(base, laid, (place_of(laid, place),) if place is not None else touched(base, laid))
     names = {span.found.topic for span in found}
     if topic is not None:
         kept = set(topics_of(laid, dict.fromkeys([*laid.topics, *names]), topic))
