@@ -297,3 +297,24 @@ def test_goods_taxed_by_the_litre_need_litres() -> None:
     made = tax.assess([one], Decimal(0), Decimal(0), view, full=False)
     assert made.missing == ("2203000000",)
     assert [reason.rule for reason in made.reasons] == ["LAW-UNIT", "LAW-QUANTITY-MISSING"]
+
+
+@pytest.mark.parametrize(("unit", "value", "vat"), [("0.01", "100.60", "9.15"), ("0.1", "100.6", "9.15"),
+                                                    ("1", "101", "9.19")])
+def test_a_row_says_how_the_dutiable_value_is_rounded(unit: str, value: str, vat: str) -> None:
+    view = rows({"tax.value_rounding": {"unit": unit, "mode": "half_up"}}).at(NOW, PLACE)
+    made = tax.assess([line("8509401000", "100.60")], Decimal(0), Decimal(0), view, full=False)
+    assert (made.lines[0].dutiable, made.vat) == (Decimal(value), Decimal(vat))
+
+
+def test_a_row_says_how_the_value_of_the_postal_tax_is_rounded() -> None:
+    view = rows({"tax.regime": "postal", "tax.value_rounding": {"unit": "1", "mode": "half_up"}}).at(NOW, PLACE)
+    made = tax.assess([line("8509401000", "1000.60")], Decimal(0), Decimal(0), view, full=False)
+    assert made.lines[0].dutiable == 1001
+
+
+def test_a_row_says_from_which_price_a_watch_is_a_dear_one() -> None:
+    watch = line("9101110000", "9000")
+    for least, name in (("10000", "other"), ("9000", "high_end_watch"), (None, "other")):
+        view = rows({"tax.regime": "postal", "postal.dear_watch_cny": least}).at(NOW, PLACE)
+        assert tax.postal_class(watch, Decimal(9000), view)[0] == name, least

@@ -8,8 +8,8 @@ the tax by quantity q of its consumption tax (从价、从量、复合) and the 
 
 Each is reckoned without rounding, multiplied by the share of the day (inside the limits no duty and 70 % of the
 other two), and rounded once; the head is the sum of lines. How fees are split and amounts rounded are rows
-(``tax.freight_split``, ``tax.rounding``). On days of the postal tax (行邮税) a line bears the rate of its band on its
-price instead, told as duty. All rates come from the view of the day and place.
+(``tax.freight_split``, ``tax.rounding``, ``tax.value_rounding``). On days of the postal tax (行邮税) a line bears the
+rate of its band on its price instead, told as duty. All rates come from the view of the day and place.
 
 >>> inside_limits(Decimal(4999), 0, {"single": Decimal(5000), "year": Decimal(26000)})
 True
@@ -34,7 +34,7 @@ INSIDE, FULL_TAX, REFUSE = "inside", "full_tax", "refuse"
 POSTAL = "postal"
 HEAD, EACH = "head", "each"
 ROUNDINGS = {"half_up": ROUND_HALF_UP}
-"""Modes of ``tax.rounding`` -> how Decimal does it."""
+"""Modes of ``tax.rounding`` and ``tax.value_rounding`` -> how Decimal does it."""
 # statutory units that measure what a threshold per millilitre or gram, or per piece, is counted in
 GRAMS_OR_ML = {"035": Decimal(1000), "036": ONE, "095": Decimal(1000), "096": ONE}
 LITRES = {"095": ONE, "096": Decimal("0.001")}
@@ -174,13 +174,16 @@ def assess(lines: Sequence[Line], freight: Decimal, insured_fee: Decimal, view: 
     shares = fee_shares(lines, freight, insured_fee, view) if freight or insured_fee else None
     rounding = view["tax.rounding"]
     unit, mode = rounding["unit"], ROUNDINGS[rounding["mode"]]
+    values = view["tax.value_rounding"]
+    value_unit, value_mode = values["unit"], ROUNDINGS[values["mode"]]
     made: list[BillLine] = []
     exact: list[tuple[Decimal, Decimal, Decimal]] | None = [] if rounding["level"] == HEAD else None
     reasons: list[Reason] = []
     missing: list[str] = []
     duties = vats = consumptions = ZERO
     for at, line in enumerate(lines):
-        value = fen(line.total + shares[0][at] + shares[1][at]) if shares else fen(line.total)
+        value = line.total + shares[0][at] + shares[1][at] if shares else line.total
+        value = value.quantize(value_unit, value_mode)
         row = view.tariff(line.gcode)
         own = given[at] if given is not None else None
         if own is not None or row is None:
@@ -309,11 +312,11 @@ def _waived(made: Assessment, waiver: Decimal | None) -> Assessment:
 def assess_postal(lines: Sequence[Line], view: Any, *, given: Sequence[Rates | None] | None = None,
                   trail: list[Worked] | None = None) -> Assessment:
     """行邮税: the price of each line x the rate of its band, told as duty; a small sum is waived as a whole."""
-    rounding, bands = view["tax.rounding"], view["postal.bands"]
+    rounding, values, bands = view["tax.rounding"], view["tax.value_rounding"], view["postal.bands"]
     made: list[BillLine] = []
     reasons: list[Reason] = []
     for at, line in enumerate(lines):
-        value = fen(line.total)
+        value = line.total.quantize(values["unit"], ROUNDINGS[values["mode"]])
         own = given[at] if given is not None else None
         if own is not None and own.band is not None:
             name, band = "", own.band
@@ -361,8 +364,9 @@ def postal_class(line: Line, value: Decimal, view: Any) -> tuple[str, bool]:
 
 def _is_dear(line: Line, value: Decimal, row: Mapping[str, Any], view: Any) -> bool:
     """Whether it stands in the class of the dear ones: by the price of one, or by the consumption tax's threshold."""
-    if "dear_each_cny" in row:
-        return value >= Decimal(row["dear_each_cny"]) * (quantity(line, PIECES) or line.qty)
+    if "dear_each" in row:
+        least = view[row["dear_each"]]
+        return least is not None and value >= least * (quantity(line, PIECES) or line.qty)
     rule = view.get("consumption." + row["dear_as"]) if "dear_as" in row else None
     return bool(rule and rule["kind"] != "none" and _over_threshold(line, value, rule))
 
