@@ -250,6 +250,12 @@ def test_history_of_what_never_held_is_a_no(call, tmp_path):
 # ── can ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.parametrize(("topic", "told"), [("postal.value_rule", True), ("tax.value_rounding", False)])
+def test_what_only_informs_says_so(call, topic, told):
+    for lang, said in (("en", "(told,notcomputed)"), ("zh", "（仅供查阅，不参与计算）")):
+        assert (said in "".join(call("policy", "at", topic, "--lang", lang)[1].split())) is told
+
+
 @pytest.mark.parametrize("asked", ["0000", "9998"])
 def test_digits_that_no_district_has_are_the_nation_and_told(call, asked):
     code, out, _ = call("policy", "at", "mode.9610", "--on", "2020-02-01", "--place", asked)

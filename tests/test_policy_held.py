@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -105,3 +106,20 @@ def test_a_duty_over_the_whole_value_is_a_percentage(tmp_path: Path, cell: str) 
     copy, line = spoilt(tmp_path, "tariff/2024-sample.csv", "Juicer,0.07", f"Juicer,{cell}")
     found = faults(tables=copy)
     assert [fault[:2] for fault in found] == [("CEB-LAW-017", f"tariff/2024-sample.csv:{line}")]
+
+
+def test_every_topic_is_read_or_says_that_it_only_informs() -> None:
+    """Read: the code, or a table of the code, names it or the family it is of; words for the screen do not count."""
+    code = "\n".join(path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*")
+                     if path.suffix in (".py", ".yaml") and path.parent.name not in ("cases", "reports")
+                     and reader.TABLES not in path.parents and not path.name.startswith(("words", "terms")))
+
+    def is_read(name: str) -> bool:
+        stem = name.rpartition(".")[0] + "."
+        return name in code or re.search("[\"']" + re.escape(stem) + "([\"']|\\{)", code) is not None
+
+    held = [topic for topic in Policy.load().topics.values() if topic.axis == "place"]
+    assert [topic.name for topic in held if not topic.informs and not is_read(topic.name)] == []
+    assert {"tax.consumption_threshold_base", "postal.value_rule", "window.return_scope", "window.return_effects",
+            "window.return_places"} <= {topic.name for topic in held if topic.informs}
+    assert not [topic.name for topic in held if topic.informs and topic.lasts]

@@ -14,7 +14,7 @@ from cebport.doors.screen import say
 from cebport.faults import Words
 from cebport.policy import Instrument, Policy, Row, Topic, View
 from cebport.policy.places import NATION
-from cebport.policy.schema import jsonable
+from cebport.policy.schema import TOLD_ONLY, jsonable
 from cebport.reports import terms, wording
 
 COLUMNS = 80
@@ -139,9 +139,10 @@ def headed(name: str, values: Sequence[str]) -> None:
 
 
 def meaning(topic: Topic | None) -> None:
-    """What a topic is about."""
+    """What a topic is about, and whether it is told only."""
     if topic is not None:
-        lines(screen.spoken(Words(topic.zh, topic.en)))
+        only = TOLD_ONLY if topic.informs else Words("", "")
+        lines(screen.spoken(Words(topic.zh + only.zh, f"{topic.en} {only.en}".rstrip())))
 
 
 def details(policy: Policy, row: Row) -> None:

@@ -33,6 +33,8 @@ CONFIDENCE = {
 FIRM = frozenset("SVR")
 """Marks of what was seen; of the others the reader is told that the text was not."""
 NOT_SEEN = Words("未见原文", "text not seen")
+TOLD_ONLY = Words("（仅供查阅，不参与计算）", "(told, not computed)")
+"""What is said of a topic that informs."""
 
 DECIMAL_IN_QUOTES = Words('带引号的小数，如 "0.70"', 'a decimal in quotes, e.g. "0.70"')
 _DECIMAL = re.compile(r"(0|[1-9][0-9]{0,17})(\.[0-9]{1,10})?\Z")
