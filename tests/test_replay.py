@@ -310,6 +310,33 @@ def test_other_weights_of_field_rules_read_the_archive(
     assert mild.summary["meta"]["deep"] == "rules" and mild.counts["not_reproduced"] == 0
 
 
+@pytest.mark.parametrize("rule", ["RULE-ORDER-TOTAL", "RULE-ID-CHECK"])
+def test_what_a_field_rule_refused_gets_in_where_the_rule_only_warns(
+        sqlite_home: Home, faulty_traffic: Traffic, tmp_path: Path, rule: str) -> None:
+    """The supposed world comes out as a run under that law does."""
+    sqlite_home.clear(faulty_traffic.folder)
+    milder = law(tmp_path, f"practice.{rule}: [{{value: warning, since: 2026-01-01, practices: [national], "
+                           "instrument: cebport-default, confidence: K}]")
+    answer = ask(sqlite_home, milder)
+    (tmp_path / "real").mkdir()
+    real = Home("sqlite", f"sqlite:///{tmp_path / 'real' / 'store.db'}", tmp_path / "real")
+    totals = real.clear(faulty_traffic.folder, overlays=(milder,)).totals
+    real.close()
+    assert answer.counts["not_reproduced"] == 0
+    assert answer.counts["different"] > 0, "what was refused at the window is decided again"
+    for state in ("refused", "waiting"):
+        assert rows_of(answer, "customs", state)[""][1] == totals[state]
+
+
+def test_figures_of_a_stretch_are_of_what_was_decided_in_it(sqlite_home: Home, tmp_path: Path) -> None:
+    lively(sqlite_home, tmp_path / "in")
+    whole = ask(sqlite_home)
+    stretch = ask(sqlite_home, since=int((ON + timedelta(hours=1)).timestamp() * 1000),
+                  until=int((ON + timedelta(hours=5)).timestamp() * 1000))
+    assert stretch.counts["not_reproduced"] == 0
+    assert 0 < stretch.counts["parcels"] < whole.counts["parcels"]
+
+
 def test_the_law_of_another_day(sqlite_home: Home, traffic: Traffic, tmp_path: Path) -> None:
     """Before April 2016 there was the postal tax: told as duty, small sums waived, and no composite VAT."""
     sqlite_home.clear(traffic.folder)

@@ -46,7 +46,8 @@ from cebport.values import BEIJING, beijing_day
 
 ROWS_A_STEP = 40
 AT_THE_WINDOW, UNREADABLE = " refused at the window", "message unreadable"
-FIELD_RULE = "RULE-"
+KEPT_OUT = ("CEB-SIGN-", "CEB-FILING-")
+"""How the faults begin that keep a document out whatever its fields say: its signature, its enterprises."""
 WALKED = ("message", "timer", "oversize")
 """Kinds of inbox rows that go through the walk."""
 
@@ -212,7 +213,7 @@ class _Gathering:
     def _may_enter(event: Event) -> bool:
         """Whether a document could get further than it did: not one that its signature or its filing kept out."""
         return not _arrived(event) and (not event.name.endswith(AT_THE_WINDOW) or all(
-            reason.rule.startswith(FIELD_RULE) for reason in event.why))
+            not reason.rule.startswith(KEPT_OUT) for reason in event.why))
 
     @staticmethod
     def _arrival(item: Item, tally: TallyPart, number: str, seen: Looked | None, waybill: str) -> Item:

@@ -113,7 +113,7 @@ class Teller:
     def _parcel(self, key: str, played: Played, held: dict[tuple[bytes, int], list[int]]) -> None:
         a, b = played.a, played.b
         left, right = a.work.cases.get(key), b.work.cases.get(key)
-        if (left or right) is None or (key not in a.log and key not in b.log):
+        if (left or right) is None or key not in played.decided:
             return  # nothing of it was decided in the days asked for
         one = _half(key, left, a)
         other = one if a is b else _half(key, right, b)

@@ -315,12 +315,13 @@ class Worlds:
 
 class Played(NamedTuple):
     """A component as both worlds leave it. ``a is b`` when they never parted; assumed: cases that b released or refused
-    on an assumption."""
+    on an assumption; decided: cases of which something was decided in the days asked for."""
 
     a: Side
     b: Side
     assumed: frozenset[str]
     accounts: list[Account]
+    decided: frozenset[str]
 
 
 class _Redone(NamedTuple):
@@ -342,6 +343,7 @@ class _Play:
         self.coming: list[tuple[int, int, str, str]] = []
         self.counter = 0
         self.assumed: set[str] = set()
+        self.decided: set[str] = set()
         self.accounts: list[Account] = []
         self.arrivals = {item.place.split(" ", 2)[2]: item.position for item in items if item.what == ARRIVAL}
         self.alike = worlds.compare.alike
@@ -350,7 +352,7 @@ class _Play:
         counts = self.worlds.counts
         for at, (item, stored) in enumerate(zip(self.items, self.stored, strict=True)):
             self.journal.at = at
-            while self.coming and self.coming[0][0] <= item.at:
+            while self.coming and self.coming[0][0] < item.at:  # at one moment documents come before timers
                 self._come(item.position)
             if item.what == BEFORE:
                 assert stored is not None
@@ -358,13 +360,14 @@ class _Play:
                 continue
             if stored is not None:
                 counts.decisions += 1
+                self.decided.add(stored.case)
             if item.what == CARRIED:
                 self._carry(item, stored)
             else:
                 self._both(item, stored)
         while self.coming:
             self._come(self.items[-1].position if self.items else 0)
-        return Played(self.a, self.b, frozenset(self.assumed), self.accounts)
+        return Played(self.a, self.b, frozenset(self.assumed), self.accounts, frozenset(self.decided))
 
     # one decision in both worlds ---------------------------------------------------------------------
 
@@ -382,6 +385,8 @@ class _Play:
             if together and not _same_state(one, other):
                 self.b = self.a.copy()
         self._count(item, stored, one, other)
+        if other is not None:
+            self.decided.add(other.event.case)
         self._take(self.a, item, one)
         if self.b is not self.a:
             self._take(self.b, item, other)
@@ -554,6 +559,7 @@ class _Play:
     def _come(self, position: int) -> None:
         """The next of what only b has."""
         due, number, kind, key = heappop(self.coming)
+        self.decided.add(key)
         if kind not in ASSUMED.values():
             if self.b.end_timer(key, kind, due):
                 self._alone(self.worlds.b.ring(self.b, kind, key, 0, due), due, position, number)
