@@ -517,7 +517,7 @@ PHRASES: dict[str, Words] = {
     "yes": W("是", "yes"),
     "no": W("否", "no"),
     "dot": W(" · ", " · "),
-    "no_place": W("没有这个地点：{value}（可用编号、四位关区代码或名称）", "no such place: {value} (an id, a customs code of four characters or a name)"),
+    "no_place": W("没有这个地点：{value}（可用编号、四位数字的关区代码或名称）", "no such place: {value} (an id, a customs code of four digits or a name)"),
     "no_topic": W("没有这个主题：{value}", "no such topic: {value}"),
     "not_a_pair": W("应写作 列=表头：{value}", "written OURS=THEIRS: {value}"),
     "law_no_row": W("当日当地没有这一项", "no row holds here then"),

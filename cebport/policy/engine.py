@@ -101,7 +101,7 @@ class Policy:
 
     @property
     def topics(self) -> Mapping[str, Topic]:
-        """Every declared topic by name (families of names that match a pattern are not listed)."""
+        """Every declared topic by name (field rules that a practice may weigh besides are not listed)."""
         return self._loaded.topics.by_name
 
     @property
