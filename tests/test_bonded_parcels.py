@@ -1,4 +1,4 @@
-"""Steps of a retail parcel and its account book: reserved at release, taken off, returned; too little stock stops it."""
+"""Steps of a retail parcel and its account book: reserved at release, taken off, returned; too little stops it."""
 
 from __future__ import annotations
 

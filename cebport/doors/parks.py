@@ -516,8 +516,8 @@ def _part(held: BondList, text: str) -> Any:
 @frame.clock_option
 @frame.keys_option
 @frame.json_option
-def gate_command(number: str, gate: str, gate_id: str | None, collected: Decimal | None, store: str, receipts: Path | None,
-                 on: datetime | None, keys: Path | None, as_json: bool) -> int:
+def gate_command(number: str, gate: str, gate_id: str | None, collected: Decimal | None, store: str,
+                 receipts: Path | None, on: datetime | None, keys: Path | None, as_json: bool) -> int:
     """A vehicle crosses the gate; exit code 1 when its pass does not allow it."""
     from cebport.clearance import bonded
 
