@@ -174,16 +174,14 @@ def assess(lines: Sequence[Line], freight: Decimal, insured_fee: Decimal, view: 
     shares = fee_shares(lines, freight, insured_fee, view) if freight or insured_fee else None
     rounding = view["tax.rounding"]
     unit, mode = rounding["unit"], ROUNDINGS[rounding["mode"]]
-    values = view["tax.value_rounding"]
-    value_unit, value_mode = values["unit"], ROUNDINGS[values["mode"]]
+    value_unit, value_mode = _value_rounding(view)
     made: list[BillLine] = []
     exact: list[tuple[Decimal, Decimal, Decimal]] | None = [] if rounding["level"] == HEAD else None
     reasons: list[Reason] = []
     missing: list[str] = []
     duties = vats = consumptions = ZERO
     for at, line in enumerate(lines):
-        value = line.total + shares[0][at] + shares[1][at] if shares else line.total
-        value = value.quantize(value_unit, value_mode)
+        value = (line.total + shares[0][at] + shares[1][at] if shares else line.total).quantize(value_unit, value_mode)
         row = view.tariff(line.gcode)
         own = given[at] if given is not None else None
         if own is not None or row is None:
@@ -230,6 +228,12 @@ def assess(lines: Sequence[Line], freight: Decimal, insured_fee: Decimal, view: 
     if exact:
         assessed = _by_head(assessed, exact, unit, mode)
     return _waived(assessed, view["tax.small_tax_waiver_cny"])
+
+
+def _value_rounding(view: Any) -> tuple[Decimal, str]:
+    """Unit and mode in which the dutiable value is rounded."""
+    how = view["tax.value_rounding"]
+    return how["unit"], ROUNDINGS[how["mode"]]
 
 
 def _at(line: Line, rule: str, field: str, found: str, expected: str = "") -> Reason:
@@ -312,11 +316,12 @@ def _waived(made: Assessment, waiver: Decimal | None) -> Assessment:
 def assess_postal(lines: Sequence[Line], view: Any, *, given: Sequence[Rates | None] | None = None,
                   trail: list[Worked] | None = None) -> Assessment:
     """行邮税: the price of each line x the rate of its band, told as duty; a small sum is waived as a whole."""
-    rounding, values, bands = view["tax.rounding"], view["tax.value_rounding"], view["postal.bands"]
+    rounding, bands = view["tax.rounding"], view["postal.bands"]
+    value_unit, value_mode = _value_rounding(view)
     made: list[BillLine] = []
     reasons: list[Reason] = []
     for at, line in enumerate(lines):
-        value = line.total.quantize(values["unit"], ROUNDINGS[values["mode"]])
+        value = line.total.quantize(value_unit, value_mode)
         own = given[at] if given is not None else None
         if own is not None and own.band is not None:
             name, band = "", own.band
