@@ -162,14 +162,23 @@ def quote(request: Request, policy: Policy) -> Quote | list[Fault]:
                          hint_en=hint.en)]
     request = replace(request, place=place)
     postal = view["tax.regime"] == tax.POSTAL
-    if postal and (view["postal.bands"] is None or view["postal.band_of_goods"] is None):
-        first = next((row.since for row in policy.history("postal.bands") if row.since is not None), "")
-        return [fault_of(catalog(), "CEB-QUOTE-006", path="postal.bands", found=request.on, expected=f">= {first}")]
+    early = unrated(policy, view)
+    if early is not None:
+        return [early]
     wrong = [fault_of(catalog(), "CEB-QUOTE-003", path=f"lines[{number}]/rates/band", found=rates.band,
                       expected=", ".join(view["postal.bands"] or ()))
              for number, rates in enumerate(request.given, 1)
              if postal and rates is not None and rates.band is not None and rates.band not in view["postal.bands"]]
     return wrong or _Quoting(request, view).answer()
+
+
+def unrated(policy: Policy, view: View) -> Fault | None:
+    """The fault of a day before the first rates in the tables; None for all others."""
+    if view["tax.regime"] != tax.POSTAL or (
+            view["postal.bands"] is not None and view["postal.band_of_goods"] is not None):
+        return None
+    first = next((row.since for row in policy.history("postal.bands") if row.since is not None), "")
+    return fault_of(catalog(), "CEB-QUOTE-006", path="postal.bands", found=view.day, expected=f">= {first}")
 
 
 class _Quoting:

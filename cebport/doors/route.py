@@ -16,7 +16,7 @@ import click
 from msgspec import Struct
 from msgspec.structs import fields
 
-from cebport.clearance import costing, goods, route, tax
+from cebport.clearance import costing, goods, quote, route, tax
 from cebport.clearance.costing import Because, Cost
 from cebport.clearance.goods import Goods
 from cebport.clearance.route import Answer, Asked, Basket, Road
@@ -48,6 +48,10 @@ def route_command(file: Path, on: date, place: tuple[str, ...], overlays: tuple[
     """For each item whether and how it may come; exit code 1 where one cannot come, or a row cannot be read."""
     policy = Policy.load(overlays=overlays)
     places = [law.place_of(policy, name) for name in place]
+    early = quote.unrated(policy, policy.at(on))
+    if early is not None:
+        screen.faults_noted([early])
+        return NO
     read = read_file(file)
     asked = route.ask(policy, on, places)
     answers = []
