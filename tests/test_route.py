@@ -761,5 +761,5 @@ def test_an_imported_sample_is_not_called_published(call, tmp_path):
 
 
 def test_a_day_before_the_first_rates_is_told(call):
-    code, out, err = call("route", Path(__file__).parents[1] / "docs" / "how-to" / "goods.csv", "--on", "2010-01-01")
+    code, out, err = call(Path(__file__).parents[1] / "docs" / "how-to" / "goods.csv", "--on", "2010-01-01")
     assert code == 1 and out == "" and "CEB-QUOTE-006" in err and "2011-01-27" in err
