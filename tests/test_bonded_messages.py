@@ -72,6 +72,9 @@ def test_samples_are_written_as_their_kind_usually_is(name):
 
 
 def facts() -> dict:
+    """The published facts; without the folder that holds them there is nothing to compare with."""
+    if not FACTS.exists():
+        return {"messages": {}, "codes": {}}
     return yaml.safe_load(FACTS.read_text(encoding="utf-8"))
 
 

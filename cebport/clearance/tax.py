@@ -162,21 +162,19 @@ def assess(lines: Sequence[Line], freight: Decimal, insured_fee: Decimal, view: 
            given: Sequence[Rates | None] | None = None, trail: list[Worked] | None = None) -> Assessment:
     """The tax of an inventory under the law of ``view``; ``full``: the limits sent it to full taxation.
 
-    Amounts in CNY. A goods code that the loaded tariff lacks is taxed at the view's default VAT rate with
-    no consumption tax and is warned of; where its MFN duty is needed it is named in ``missing``. A provisional
-    rate (暂定税率) comes before the MFN rate. given: rates of a line that go before the tables. trail: gets how each
-    line was reckoned.
+    Amounts in CNY. A goods code that the loaded tariff lacks is taxed at the view's default VAT rate with no
+    consumption tax and is warned of; where its MFN duty is needed it is named in ``missing``. A provisional rate
+    (暂定税率) comes first. given: rates of a line that go before the tables. trail: gets how each line was reckoned.
     """
     if view["tax.regime"] == POSTAL:
         return assess_postal(lines, view, given=given, trail=trail)
     share = view["tax.share_over" if full else "tax.share_within"]
     duty_share = ONE if full else view["tax.duty_share_within"]
     shares = fee_shares(lines, freight, insured_fee, view) if freight or insured_fee else None
-    rounding = view["tax.rounding"]
-    unit, mode = rounding["unit"], ROUNDINGS[rounding["mode"]]
-    value_unit, value_mode = _value_rounding(view)
+    unit, mode, level = _rounding(view, "tax.rounding")
+    value_unit, value_mode, _ = _rounding(view, "tax.value_rounding")
     made: list[BillLine] = []
-    exact: list[tuple[Decimal, Decimal, Decimal]] | None = [] if rounding["level"] == HEAD else None
+    exact: list[tuple[Decimal, Decimal, Decimal]] | None = [] if level == HEAD else None
     reasons: list[Reason] = []
     missing: list[str] = []
     duties = vats = consumptions = ZERO
@@ -230,10 +228,10 @@ def assess(lines: Sequence[Line], freight: Decimal, insured_fee: Decimal, view: 
     return _waived(assessed, view["tax.small_tax_waiver_cny"])
 
 
-def _value_rounding(view: Any) -> tuple[Decimal, str]:
-    """Unit and mode in which the dutiable value is rounded."""
-    how = view["tax.value_rounding"]
-    return how["unit"], ROUNDINGS[how["mode"]]
+def _rounding(view: Any, topic: str) -> tuple[Decimal, str, str]:
+    """Unit and mode of a row about rounding, and (of taxes) its level."""
+    how = view[topic]
+    return how["unit"], ROUNDINGS[how["mode"]], how.get("level", "")
 
 
 def _at(line: Line, rule: str, field: str, found: str, expected: str = "") -> Reason:
@@ -317,7 +315,7 @@ def assess_postal(lines: Sequence[Line], view: Any, *, given: Sequence[Rates | N
                   trail: list[Worked] | None = None) -> Assessment:
     """行邮税: the price of each line x the rate of its band, told as duty; a small sum is waived as a whole."""
     rounding, bands = view["tax.rounding"], view["postal.bands"]
-    value_unit, value_mode = _value_rounding(view)
+    value_unit, value_mode, _ = _rounding(view, "tax.value_rounding")
     made: list[BillLine] = []
     reasons: list[Reason] = []
     for at, line in enumerate(lines):
