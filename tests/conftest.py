@@ -16,9 +16,11 @@ import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from cebport import cli
 
 if TYPE_CHECKING:
     from walks_made import Home, Traffic
@@ -180,3 +182,24 @@ def faulty_traffic(tmp_path_factory: pytest.TempPathFactory) -> Traffic:
     from walks_made import make_traffic
 
     return make_traffic(tmp_path_factory.mktemp("faulty"), parcels=150, seed=5, faults=0.34, documents_per_message=10)
+
+
+@pytest.fixture
+def english(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An English terminal, and no password in the environment."""
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG", "CEBPORT_PASSWORD", "CEBPORT_PIN"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def call(capfd: pytest.CaptureFixture[str], english: None) -> Any:
+    """Run a command in this process: (exit code, standard output, standard error). Never a traceback."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        capfd.readouterr()
+        code = cli.run([str(argument) for argument in arguments])
+        out, err = capfd.readouterr()
+        assert "Traceback" not in err + out
+        return code, out, err
+
+    return run

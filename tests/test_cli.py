@@ -27,6 +27,8 @@ from cebport.messages import envelope
 from cebport.policy import Policy
 from cebport.values import BEIJING
 
+pytestmark = pytest.mark.usefixtures("english")
+
 REPO = Path(__file__).resolve().parents[1]
 SCHEMAS = {path.stem: json.loads(path.read_text(encoding="utf-8"))
            for path in (REPO / "docs" / "reference" / "schemas").glob("*.json")}
@@ -37,27 +39,6 @@ SOFTHSM = ("/usr/lib/softhsm/libsofthsm2.so", "/usr/lib64/pkcs11/libsofthsm2.so"
            "/usr/local/lib/softhsm/libsofthsm2.so")
 CLEAR_KEYS = ["messages", "documents", "parcels", "released", "refused", "waiting", "cancelled", "returned", "closed",
               "receipts", "seconds", "parcels_per_second"]
-
-
-@pytest.fixture(autouse=True)
-def english(monkeypatch):
-    """Every test begins with an English terminal and no password in the environment."""
-    for name in ("LC_ALL", "LC_MESSAGES", "LANG", "CEBPORT_PASSWORD", "CEBPORT_PIN"):
-        monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture
-def call(capfd):
-    """Run a command in this process: (exit code, standard output, standard error). Never a traceback."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        capfd.readouterr()
-        code = cli.run([str(argument) for argument in arguments])
-        out, err = capfd.readouterr()
-        assert "Traceback" not in err + out
-        return code, out, err
-
-    return run
 
 
 def lines(out: str, schema: str) -> list[dict]:

@@ -17,6 +17,8 @@ from cebport.doors import frame, law, rows, screen, words
 from cebport.policy import Policy
 from cebport.reports import terms
 
+pytestmark = pytest.mark.usefixtures("english")
+
 SCHEMAS = {path.stem: json.loads(path.read_text(encoding="utf-8"))
            for path in (Path(__file__).resolve().parents[1] / "docs" / "reference" / "schemas").glob("*.json")}
 REGISTRY = referencing.Registry().with_resources(
@@ -29,27 +31,6 @@ rows:
   mode.1210:
   - {value: true, since: 2016-01-01, places: [yantai], instrument: cebport-default, confidence: K}
 """
-
-
-@pytest.fixture(autouse=True)
-def english(monkeypatch):
-    """An English terminal."""
-    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
-        monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture
-def call(capfd):
-    """Run a command in this process: (exit code, standard output, standard error). Never a traceback."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        capfd.readouterr()
-        code = cli.run([str(argument) for argument in arguments])
-        out, err = capfd.readouterr()
-        assert "Traceback" not in err + out
-        return code, out, err
-
-    return run
 
 
 @pytest.fixture

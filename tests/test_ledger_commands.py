@@ -14,8 +14,9 @@ import referencing
 import referencing.jsonschema
 from walks_made import ON, Home, cards, four, one_story, put
 
-from cebport import cli
 from cebport.values import beijing_day
+
+pytestmark = pytest.mark.usefixtures("english")
 
 REPO = Path(__file__).resolve().parents[1]
 SCHEMAS = {path.stem: json.loads(path.read_text(encoding="utf-8"))
@@ -25,26 +26,6 @@ REGISTRY = referencing.Registry().with_resources(
 PARCELS = 3
 LATER = ON + timedelta(days=32)
 NOW, THEN = ON.isoformat()[:19], LATER.isoformat()[:19]
-
-
-@pytest.fixture(autouse=True)
-def english(monkeypatch):
-    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
-        monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture
-def call(capfd):
-    """Run a command in this process: (exit code, standard output, standard error). Never a traceback."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        capfd.readouterr()
-        code = cli.run([str(argument) for argument in arguments])
-        out, err = capfd.readouterr()
-        assert "Traceback" not in err + out
-        return code, out, err
-
-    return run
 
 
 def answer(out: str, name: str) -> Any:

@@ -125,13 +125,6 @@ def test_before_the_pilots_had_a_yearly_cap() -> None:
     assert view["tax.limit_single_cny"] is None and view["tax.over_limit"] is None
 
 
-def test_inside_limits_is_the_plain_question() -> None:
-    limits = {"single": Decimal(5000), "year": Decimal(26000)}
-    assert tax.inside_limits(Decimal(5000), 21000_00, limits)
-    assert not tax.inside_limits(Decimal("5000.01"), 0, limits)
-    assert not tax.inside_limits(Decimal(5000), 21000_01, limits)
-
-
 def test_what_the_limits_compare() -> None:
     lines = [line("4202119090", "100"), line("4202119090", "50", gnum=2)]
     freight, insured = Decimal("5.5"), Decimal("0.25")

@@ -11,28 +11,11 @@ import pytest
 from test_replay import EMPTY, law, limit
 from walks_made import Home, Traffic
 
-from cebport import cli
 from cebport.reports.whatif import REPORT
 from cebport.server.replay import results
 
 SCHEMA = json.loads((Path(__file__).resolve().parents[1] / "docs" / "reference" / "schemas" / "whatif.json").read_text(
     encoding="utf-8"))
-
-
-@pytest.fixture
-def call(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Run a command in this process in English: (exit code, standard output, standard error). Never a traceback."""
-    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
-        monkeypatch.delenv(name, raising=False)
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        capfd.readouterr()
-        code = cli.run([str(argument) for argument in arguments])
-        out, err = capfd.readouterr()
-        assert "Traceback" not in err + out
-        return code, out, err
-
-    return run
 
 
 @pytest.fixture

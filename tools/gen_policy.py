@@ -163,7 +163,7 @@ def index_page(policy: Policy, held: dict[str, list[Topic]]) -> str:
         title = terms.FAMILIES.get(family, Words(family, family))
         names = {topic.name for topic in topics}
         own = [row for row in policy.rows() if row.topic in names]
-        unseen = sum(row.confidence not in terms.SEEN for row in own)
+        unseen = sum(not row.seen for row in own)
         lines.append((f"[{title.zh}]({family}.md)", title.en, len(topics), len(own), unseen))
     lead = (
         "每一项规定从何时起、到何时止、在哪些地方、依据哪份文件、有多大把握。命令行里同样可问：`cebport policy at`、`history`、`can`、`diff`"

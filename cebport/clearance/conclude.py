@@ -26,7 +26,6 @@ from cebport.values import plain
 
 YEAR_RULE, YEAR_CODE = "LAW-LIMIT-YEAR", "1313"
 ALL_DOCUMENTS = ("order", "payment", "waybill")
-DIRECT_MODES = ("9610",)
 LIST_TOPIC = "positive_list.edition"
 NO_REMARK_BROKEN = frozenset({"listed", "not_required"})
 REMARKS_KEPT = frozenset({"", "bonded_only"})
@@ -275,8 +274,8 @@ def taxed_in_full(draft: Draft, inventory: InventoryPart) -> bool:
 
 def waits_for_tally(draft: Draft, inventory: InventoryPart) -> bool:
     """Whether the place holds a direct parcel until its tally says it arrived (by default no row does)."""
-    modes = draft.view.get("duty.tally_modes") or DIRECT_MODES
-    return bool(draft.view.get("duty.tally")) and inventory.tradeMode in modes and not draft.arrived
+    view = draft.view
+    return bool(view["duty.tally"]) and inventory.tradeMode in (view["duty.tally_modes"] or ()) and not draft.arrived
 
 
 def release(draft: Draft) -> None:

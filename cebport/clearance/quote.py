@@ -34,14 +34,12 @@ from cebport.faults import ERROR, WARNING, Fault, Words, fault_of
 from cebport.messages.documents import Document
 from cebport.policy import Policy, View
 from cebport.policy.places import named, nearest
-from cebport.policy.schema import jsonable
+from cebport.policy.schema import FIRM, jsonable
 from cebport.values import ZERO, fen, plain
 
 ONE = Decimal(1)
 SHOWN = Decimal("0.000001")
 """Amounts before rounding are shown to six places."""
-FIRM = frozenset("SVR")
-"""Marks of rows whose text was seen."""
 INSIDE, UNANSWERED = "inside", "unanswered"
 
 
@@ -236,7 +234,7 @@ class _Quoting:
                 "topic": topic, "value": jsonable(row.value), "since": jsonable(row.since),
                 "until": jsonable(row.until), "place": row.place, "instrument": row.instrument,
                 "no": instrument.no._asdict(), "title": instrument.title._asdict(), "confidence": row.confidence,
-                "seen": row.confidence in FIRM, "note": row.note,
+                "seen": row.seen, "note": row.note,
             }
 
     def _warn(self, reason: Reason) -> None:

@@ -10,9 +10,6 @@ Each is reckoned without rounding, multiplied by the share of the day (inside th
 other two), and rounded once; the head is the sum of lines. How fees are split and amounts rounded are rows
 (``tax.freight_split``, ``tax.rounding``, ``tax.value_rounding``). On days of the postal tax (行邮税) a line bears the
 rate of its band on its price instead, told as duty. All rates come from the view of the day and place.
-
->>> inside_limits(Decimal(4999), 0, {"single": Decimal(5000), "year": Decimal(26000)})
-True
 """
 
 from __future__ import annotations
@@ -118,11 +115,6 @@ def limit_value(lines: Sequence[Line], freight: Decimal, insured_fee: Decimal, v
     if view["tax.limit_base"] == "with_tax":
         value += assess(lines, freight, insured_fee, view, full=False).total
     return value
-
-
-def inside_limits(value: Decimal, spent_fen: int, limits: Mapping[str, Decimal]) -> bool:
-    """Whether an order of ``value`` keeps to the single limit and, with what is spent, to the year's."""
-    return value <= limits["single"] and value + Decimal(spent_fen) / 100 <= limits["year"]
 
 
 def treatment(lines: Sequence[Line], value: Decimal, spent_fen: int, view: Any) -> Treatment:

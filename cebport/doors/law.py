@@ -180,7 +180,7 @@ def show_rows(policy: Policy, view: View, held: Mapping[str, Row | None]) -> Non
         if (row is None or row.value is None) and other and (there := view.row(other)) is not None and there.value:
             rows.lines(say("law_see", topic=other))
     screen.out()
-    unseen = sum(row is not None and row.confidence not in rows.terms.SEEN for row in held.values())
+    unseen = sum(row is not None and not row.seen for row in held.values())
     rows.lines(say("law_counted", topics=len(held), unseen=unseen), "")
 
 

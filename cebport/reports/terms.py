@@ -21,9 +21,6 @@ SURE: dict[str, Words] = {
 }
 """Mark of a row -> how sure it is. The first three were seen, the others were not."""
 
-SEEN = ("S", "V", "R")
-"""Marks of what was seen in print."""
-
 FAMILIES: dict[str, Words] = {
     "tax": W("税与限值 tax", "tax and limits"),
     "quota": W("个人额度 quota", "quota: the buyer's allowance"),
